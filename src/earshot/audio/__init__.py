@@ -1,0 +1,1 @@
+"""Sound in: decode any format in bounded memory, resample, find speech and cut it."""

@@ -1,0 +1,91 @@
+"""Every error that Earshot raises on purpose.
+
+    EarshotError
+    ├── AudioError         (ValueError)    a recording cannot be read, or holds nothing usable
+    │   └── DeviceError    (OSError)       a microphone or loudspeaker is absent, busy or refused
+    ├── EngineError        (RuntimeError)  a recognizer cannot be loaded or used as asked
+    │   ├── UnknownEngineError (LookupError)
+    │   └── UnsupportedError   (NotImplementedError)  the engine lacks this capability
+    ├── MissingExtraError  (ImportError)   an optional part is not installed
+    ├── ModelError         (ValueError)    a model is absent, damaged or of another kind
+    │   ├── UnknownModelError  (LookupError)
+    │   └── DownloadError      (OSError)
+    ├── FormatError        (ValueError)    a transcript or subtitle file cannot be read or written
+    └── OutputError        (OSError)       a result cannot be written
+
+Each says what happened, to which file, and in ``fix`` what to do next. Each is also the fitting built-in,
+so code that knows nothing of Earshot can still catch it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EarshotError(Exception):
+    """Base of all errors raised on purpose.
+
+    message: what happened, to which file or line; one line, no full stop.
+    fix: what the user can do next; one line, or None where nothing helps.
+    """
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = " ".join(message.split())
+        self.fix = " ".join(fix.split()) if fix else None
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.fix}" if self.fix else self.message
+
+
+class AudioError(EarshotError, ValueError):
+    """A recording cannot be read, or holds nothing usable."""
+
+
+class DeviceError(AudioError, OSError):
+    """A microphone or loudspeaker is absent, busy or refused."""
+
+
+class EngineError(EarshotError, RuntimeError):
+    """A recognizer cannot be loaded, or not be used as asked."""
+
+
+class UnknownEngineError(EngineError, LookupError):
+    """No engine of that name is registered."""
+
+
+class UnsupportedError(EngineError, NotImplementedError):
+    """The engine lacks the capability that was asked of it."""
+
+
+class MissingExtraError(EarshotError, ImportError):
+    """An optional part is not installed; ``fix`` holds the command that installs it."""
+
+
+class ModelError(EarshotError, ValueError):
+    """A model is absent, damaged, or meant for another engine."""
+
+
+class UnknownModelError(ModelError, LookupError):
+    """No model of that name is in the catalogue or the store."""
+
+
+class DownloadError(ModelError, OSError):
+    """A model could not be fetched or did not match its checksum."""
+
+
+class FormatError(EarshotError, ValueError):
+    """A transcript or subtitle file cannot be read, or a transcript cannot be written in that format."""
+
+
+class OutputError(EarshotError, OSError):
+    """A result cannot be written."""
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """A hint for a mistyped name: ``did you mean 'moonshine'?``, else the list of what there is."""
+    known = sorted(candidates)
+    if close := difflib.get_close_matches(name.lower(), known, n=1):
+        return f"did you mean {close[0]!r}?"
+    return f"choose one of {', '.join(known)}" if known else "none is installed"

@@ -1,0 +1,58 @@
+"""Engines by name, through the entry-point group ``earshot.engines``; the built-in ones use the same door.
+
+A package adds an engine with::
+
+    [project.entry-points."earshot.engines"]
+    mine = "my_package.engine:ENGINE"        # an earshot.engines.Engine
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from earshot.core.errors import EngineError, MissingExtraError, UnknownEngineError, nearest
+from earshot.engines.base import Engine, EngineOptions, Recognizer
+
+GROUP = "earshot.engines"
+DEFAULT_ENGINE = "moonshine"
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def engine_names() -> list[str]:
+    """Names of all registered engines; loads none of them."""
+    return sorted(_entry_points())
+
+
+def find_engine(name: str) -> Engine:
+    """The descriptor of an engine. Raises UnknownEngineError with the nearest name."""
+    entries = _entry_points()
+    if name not in entries:
+        raise UnknownEngineError(f"there is no engine {name!r}", fix=nearest(name, entries))
+    try:
+        engine = entries[name].load()
+    except (ImportError, AttributeError) as error:
+        raise EngineError(
+            f"the engine {name!r} ({entries[name].value}) cannot be imported: {error}",
+            fix="reinstall the package that brings it",
+        ) from error
+    if not isinstance(engine, Engine):
+        raise EngineError(
+            f"the entry point of engine {name!r} ({entries[name].value}) is no earshot.engines.Engine",
+            fix="tell the author of the package that brings it",
+        )
+    return engine
+
+
+def load_engine(name: str = DEFAULT_ENGINE, options: EngineOptions | None = None) -> Recognizer:
+    """Load a recognizer by the name of its engine.
+
+    Raises UnknownEngineError, MissingExtraError with the pip command, or ModelError.
+    """
+    engine = find_engine(name)
+    if missing := engine.missing_modules:
+        command = f"pip install 'earshot[{engine.extra}]'" if engine.extra else f"pip install {missing[0]}"
+        raise MissingExtraError(f"the engine {name!r} needs {', '.join(missing)}", fix=command)
+    return engine.load(options or EngineOptions())

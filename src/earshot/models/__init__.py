@@ -1,0 +1,1 @@
+"""The model store: catalogue, pull, verify, import, bundle."""

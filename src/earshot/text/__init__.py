@@ -1,0 +1,1 @@
+"""Transcripts as text: writers and readers of every format, normalisation, error rates."""

@@ -1,0 +1,5 @@
+"""Recordings to text: decode, cut at silence, recognize in batches, give every word its time."""
+
+from earshot.transcription.transcriber import Transcriber, TranscriptionOptions, transcribe
+
+__all__ = ["Transcriber", "TranscriptionOptions", "transcribe"]
