@@ -1,0 +1,80 @@
+"""Options that several verbs share, and how their values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from earshot.core.errors import FormatError, nearest
+from earshot.core.types import Grammar
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MAX_GRAMMAR_BYTES = 10_000_000
+
+
+def engine_options(command: Command) -> Command:
+    """Which recognizer, and what it runs on."""
+    options = [
+        click.option("--engine", default="moonshine", show_default=True, help="See 'earshot doctor' for all."),
+        click.option("--model", help="A name from 'earshot models list', or a folder; else the engine's own."),
+        click.option("--language", "-l", help="Code of the spoken language, such as en, de or ru."),
+        click.option("--device", default="cpu", show_default=True, help="What the engine computes on."),
+        click.option("--threads", type=click.IntRange(min=1), help="Of the decoder; all cores if not given."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def split_list(values: Sequence[str]) -> tuple[str, ...]:
+    """``("a,b", "c")`` → ``("a", "b", "c")``: options that may be repeated or hold commas."""
+    return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
+
+
+def choose_formats(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """The formats that ``--output-format`` names, without doubles; ``all`` is every one of them.
+
+    Raises click.BadParameter with the nearest name for an unknown one.
+    """
+    chosen = [name.lower() for name in split_list(values)]
+    for name in chosen:
+        if name != "all" and name not in known:
+            hint = nearest(name, [*known, "all"])
+            raise click.BadParameter(f"there is no format {name!r}: {hint}", param_hint="--output-format")
+    return tuple(known) if "all" in chosen else tuple(dict.fromkeys(chosen))
+
+
+def read_grammar(path: Path) -> Grammar:
+    """A JSGF file (its first line begins with ``#JSGF``), else one phrase a line.
+
+    Empty lines and lines that begin with ``#`` are left out of a list of phrases.
+    Raises FormatError when the file cannot be read, is no text, or holds nothing.
+    """
+    text = _read_text(path)
+    if text.lstrip("\ufeff \t\r\n").startswith("#JSGF"):
+        return Grammar(jsgf=text.lstrip("\ufeff"))
+    lines = [" ".join(line.split()).lower() for line in text.lstrip("\ufeff").splitlines()]
+    phrases = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if not phrases:
+        raise FormatError(f"the grammar {path} holds no phrase", fix="write one phrase a line, or JSGF")
+    return Grammar(phrases=phrases)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_GRAMMAR_BYTES + 1)
+        text = data.decode("utf-8")
+    except OSError as error:
+        raise FormatError(
+            f"the grammar {path} cannot be read: {error.strerror}", fix="check the name of the file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise FormatError(f"the grammar {path} is no UTF-8 text", fix="save it as UTF-8") from error
+    if len(data) > MAX_GRAMMAR_BYTES:
+        raise FormatError(f"the grammar {path} is over {MAX_GRAMMAR_BYTES} bytes", fix="give a smaller one")
+    return text
