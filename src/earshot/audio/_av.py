@@ -1,16 +1,19 @@
-"""FFmpeg's libraries through PyAV: m4a, mp4, webm, mkv, aac, wma and whatever else has a sound track.
+"""FFmpeg's libraries through PyAV: m4a, mp4, webm, mkv, mp3, opus and whatever else has a sound track.
 
 FFmpeg only ever sees our own file object and the demuxers named here, so no file can make it open another
-file or the network (playlists and the concat demuxer are not among them).
+file or the network: playlists and the concat demuxer are not among them.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from earshot.audio._source import OneWay, Source, TwoWay
 from earshot.audio.reader import AudioInfo, Frames, block_frames, gathered
 from earshot.audio.resample import Resampler
 from earshot.core.errors import AudioError
@@ -20,67 +23,192 @@ _DEMUXERS = (
     "mp4,mpc,mpc8,mpeg,mpegts,nut,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,webm,wv,xwma"
 )
 
+_SMALLEST_GAP = 0.1
+"""Seconds. Smaller holes between packets are rounding of time stamps, mostly to whole milliseconds."""
+
+_LARGEST_GAP = 3_600.0
+"""Seconds. A jump beyond an hour is taken for a broken time stamp, not for a pause."""
+
+_LONGEST = 10_000 * 3_600.0
+"""Seconds. No recording lasts longer, so a header that says so is not believed."""
+
 
 class AvDecoder:
-    """Reads from a binary file that stays the caller's. Raises AudioError for what FFmpeg cannot read."""
+    """The first sound track. Raises AudioError, in the constructor and on the way, for what FFmpeg cannot read.
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    Where packets are missing or damaged, and before a track that starts late, silence keeps the times true.
+    """
+
+    def __init__(self, source: Source) -> None:
         import av
 
         av.logging.set_level(None)
         self.warnings: list[str] = []
-        self._name = name
+        self._source = source
+        self._container: Any = self._open()
         try:
-            self._container: Any = av.open(
-                file,
-                mode="r",
+            self._stream = self._choose_stream()
+            self.info = self._describe()
+        except AudioError:
+            self._container.close()
+            raise
+
+    def blocks(self) -> Iterator[Frames]:
+        """See Decoder."""
+        size = block_frames(self.info.sample_rate, self.info.num_channels)
+        return gathered(_at_one_rate(self._timed(), self.info.sample_rate), size)
+
+    def close(self) -> None:
+        """See Decoder."""
+        self._container.close()
+        self._source.close()
+
+    def _open(self) -> Any:
+        import av
+
+        try:
+            return av.open(
+                (TwoWay if self._source.is_seekable else OneWay)(self._source),
                 options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"},
                 metadata_errors="replace",
             )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise AudioError(f"{name} is no recording that can be read", fix="convert it to WAV") from error
-        if not self._container.streams.audio:
-            self.close()
-            raise AudioError(f"{name} has no sound track", fix="choose a file with sound")
-        self._stream = self._container.streams.audio[0]
+        except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
+            if self._source.failure:
+                raise self._source.failure from error
+            if self._source.head[4:8] == b"ftyp":
+                raise AudioError(
+                    f"{self._source.name} lacks its index: the recording or download was cut off",
+                    fix="get the whole file, or repair it with a tool such as untrunc",
+                ) from error
+            raise AudioError(
+                f"{self._source.name} is no recording that can be read", fix="convert it to WAV"
+            ) from error
+
+    def _choose_stream(self) -> Any:
+        streams = self._container.streams.audio
+        if not streams:
+            raise AudioError(f"{self._source.name} has no sound track", fix="choose a file with sound")
+        stream = streams[0]
+        context = stream.codec_context
+        if context is not None and context.codec_tag in ("drms", "enca", "aavd"):
+            raise AudioError(f"{self._source.name} is encrypted", fix="export it without copy protection")
+        if context is None:
+            raise AudioError(
+                f"the sound of {self._source.name} is in a format that nobody here can decode",
+                fix="convert it to WAV",
+            )
+        if len(streams) > 1:
+            self.warnings.append(f"the first of {len(streams)} sound tracks is read")
+        return stream
+
+    def _describe(self) -> AudioInfo:
+        import av
+
         context = self._stream.codec_context
         duration = None
         if self._stream.duration and self._stream.time_base:
             duration = float(self._stream.duration * self._stream.time_base)
         elif self._container.duration:
             duration = self._container.duration / av.time_base
-        self.info = AudioInfo(context.sample_rate, context.channels, duration, context.name)
+        if duration is not None and not 0 < duration < _LONGEST:
+            duration = None
+        return AudioInfo(context.sample_rate, context.channels, duration, context.name)
 
-    def blocks(self) -> Iterator[Frames]:
-        """See Decoder."""
-        size = block_frames(self.info.sample_rate, self.info.num_channels)
-        return gathered(self._frames(), lambda: size)
+    def _timed(self) -> Iterator[tuple[Frames, int]]:
+        """Blocks and their rates, with silence for what is missing."""
+        start = (self._container.start_time or 0) / 1e6
+        passed = 0.0
+        for frame in self._decoded():
+            rate = frame.sample_rate
+            values = _as_float(frame)
+            if not len(values) or rate <= 0:
+                continue
+            time = frame.time
+            gap = time - start - passed if time is not None and math.isfinite(time) else 0.0
+            if gap > _LARGEST_GAP or gap < -_LARGEST_GAP:
+                start += gap
+            elif gap > _SMALLEST_GAP:
+                for silence in _silence(round(gap * rate), rate, values.shape[1]):
+                    passed += len(silence) / rate
+                    yield silence, rate
+            passed += len(values) / rate
+            yield values, rate
 
-    def _frames(self) -> Iterator[Frames]:
+    def _decoded(self) -> Iterator[Any]:
+        num_frames = num_broken = 0
+        for packet in self._packets():
+            for frame in self._frames(packet):
+                if frame is None:
+                    num_broken += 1
+                    continue
+                num_frames += 1
+                self._source.progress()
+                yield frame
+        if self._source.failure:
+            if not num_frames:
+                raise self._source.failure
+            self.warnings.append(f"the file ends early: {self._source.failure.message}")
+        if num_broken and not num_frames:
+            raise AudioError(
+                f"nothing in {self._source.name} can be decoded: it is damaged or encrypted",
+                fix="export it again without copy protection",
+            )
+        if num_broken:
+            self.warnings.append(f"{num_broken} damaged packets were taken as silence")
+
+    def _packets(self) -> Iterator[Any]:
         import av
 
         try:
-            for packet in self._container.demux(self._stream):
-                try:
-                    for frame in packet.decode():
-                        yield _as_float(frame)
-                except av.FFmpegError:
-                    continue
-        except av.FFmpegError:
+            yield from self._container.demux(self._stream)
+        except (av.FFmpegError, OSError, ValueError):
             self.warnings.append("the file ends early")
 
-    def close(self) -> None:
-        """See Decoder."""
-        self._container.close()
+    def _frames(self, packet: Any) -> list[Any]:
+        """The packet's frames; [None] where it is damaged."""
+        import av
+
+        try:
+            return list(packet.decode())
+        except av.EOFError:
+            return []
+        except (av.FFmpegError, ValueError, OverflowError):
+            return [None]
 
 
 def _as_float(frame: Any) -> Frames:
     """float32 (n, channels) from a frame of any of FFmpeg's sample formats."""
     values = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
+    floats: Frames
     if values.dtype == np.uint8:
-        return (values.astype(np.float32) - np.float32(128)) / np.float32(128)
-    if np.issubdtype(values.dtype, np.integer):
-        return values.astype(np.float32) * np.float32(2.0 ** -(8 * values.dtype.itemsize - 1))
-    with np.errstate(all="ignore"):
-        return values.astype(np.float32)
+        floats = (values.astype(np.float32) - np.float32(128)) / np.float32(128)
+    elif np.issubdtype(values.dtype, np.integer):
+        floats = values.astype(np.float32) * np.float32(2.0 ** -(8 * values.dtype.itemsize - 1))
+    else:
+        with np.errstate(all="ignore"):
+            floats = values.astype(np.float32)
+    return floats
+
+
+def _silence(num_frames: int, rate: int, num_channels: int) -> Iterator[Frames]:
+    """In pieces, so that a long gap takes no memory."""
+    size = block_frames(rate, num_channels)
+    for start in range(0, num_frames, size):
+        yield np.zeros((min(size, num_frames - start), num_channels), np.float32)
+
+
+def _at_one_rate(timed: Iterator[tuple[Frames, int]], rate: int) -> Iterator[Frames]:
+    """Broadcasts and chained files may change their rate on the way: such a stretch is resampled."""
+    for (own_rate, num_channels), run in itertools.groupby(timed, key=lambda item: (item[1], item[0].shape[1])):
+        if own_rate == rate:
+            yield from (frames for frames, _ in run)
+            continue
+        resamplers = [Resampler(own_rate, rate) for _ in range(num_channels)]
+        for frames, _ in run:
+            columns = [
+                resampler.accept(np.ascontiguousarray(column))
+                for resampler, column in zip(resamplers, frames.T, strict=True)
+            ]
+            yield np.stack(columns, axis=1)
+        yield np.stack([resampler.finish() for resampler in resamplers], axis=1)

@@ -173,7 +173,7 @@ class SileroNet:
 
     def _layer(self, layer: int, inputs: Samples, out: Samples | None = None) -> Samples:
         product = inputs @ self._weights.convolutions[layer] + self._weights.biases[layer]
-        return np.maximum(product, 0, out=out)  # type: ignore[no-any-return]
+        return np.maximum(product, 0, out=out)
 
     def _remember(self, gates: Samples) -> Samples:
         """The LSTM over (n, 512): its hidden states (n, 1, 128)."""

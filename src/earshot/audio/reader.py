@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -105,11 +105,12 @@ class AudioReader:
         self._blocks.close()
         self._decoder.close()
 
-    def _mono(self):  # type: ignore[no-untyped-def]
+    def _mono(self) -> Generator[Samples, None, None]:
         for frames in self._decoder.blocks():
-            if not len(frames):
-                continue
-            yield self._clean(self._pick(frames))
+            if len(frames):
+                yield self._clean(self._pick(frames))
+        if not self._num_samples:
+            self._decoder.warnings.append("the recording is empty")
         if self._num_samples and self._num_broken == self._num_samples:
             raise AudioError(
                 f"{self._name} holds no sound: none of its samples is a number", fix="export it again"
@@ -122,7 +123,8 @@ class AudioReader:
         if frames.shape[1] == 1:
             return np.ascontiguousarray(frames[:, 0])
         with np.errstate(all="ignore"):  # inf - inf
-            return frames.mean(axis=1, dtype=np.float32)
+            mixed: Samples = frames.mean(axis=1, dtype=np.float32)
+        return mixed
 
     def _clean(self, samples: Samples) -> Samples:
         finite = np.isfinite(samples)
@@ -164,8 +166,8 @@ def block_frames(sample_rate: int, num_channels: int) -> int:
     return max(256, min(sample_rate // 2, 4_000_000 // max(1, num_channels)))
 
 
-def gathered(blocks: Iterator[Frames], enough: Callable[[], int]) -> Iterator[Frames]:
-    """Small blocks joined until each has at least ``enough()`` frames; a change of channels ends one early."""
+def gathered(blocks: Iterator[Frames], enough: int) -> Iterator[Frames]:
+    """Small blocks joined until each has at least ``enough`` frames; a change of channels ends one early."""
     waiting: list[Frames] = []
     num_waiting = 0
     for block in blocks:
@@ -174,7 +176,7 @@ def gathered(blocks: Iterator[Frames], enough: Callable[[], int]) -> Iterator[Fr
             waiting, num_waiting = [], 0
         waiting.append(block)
         num_waiting += len(block)
-        if num_waiting >= enough():
+        if num_waiting >= enough:
             yield np.concatenate(waiting)
             waiting, num_waiting = [], 0
     if waiting:
