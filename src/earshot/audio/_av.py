@@ -29,6 +29,8 @@ _SMALLEST_GAP = 0.1
 _LARGEST_GAP = 3_600.0
 """Seconds. A jump beyond an hour is taken for a broken time stamp, not for a pause."""
 
+_MANY_CHANNELS = 8
+
 _LONGEST = 10_000 * 3_600.0
 """Seconds. No recording lasts longer, so a header that says so is not believed."""
 
@@ -45,6 +47,8 @@ class AvDecoder:
         av.logging.set_level(None)
         self.warnings: list[str] = []
         self._source = source
+        self._interleaver: Any = None
+        self._interleaver_key: tuple[str, str, int] | None = None
         self._container: Any = self._open()
         try:
             self._stream = self._choose_stream()
@@ -118,12 +122,7 @@ class AvDecoder:
         """Blocks and their rates, with silence for what is missing."""
         start = (self._container.start_time or 0) / 1e6
         passed = 0.0
-        for frame in self._decoded():
-            rate = frame.sample_rate
-            values = _as_float(frame)
-            if not len(values) or rate <= 0:
-                continue
-            time = frame.time
+        for values, rate, time in self._decoded():
             gap = time - start - passed if time is not None and math.isfinite(time) else 0.0
             if gap > _LARGEST_GAP or gap < -_LARGEST_GAP:
                 start += gap
@@ -134,7 +133,8 @@ class AvDecoder:
             passed += len(values) / rate
             yield values, rate
 
-    def _decoded(self) -> Iterator[Any]:
+    def _decoded(self) -> Iterator[tuple[Frames, int, float | None]]:
+        """Samples, their rate, and their time stamp in seconds."""
         num_frames = num_broken = 0
         for packet in self._packets():
             for frame in self._frames(packet):
@@ -159,21 +159,45 @@ class AvDecoder:
     def _packets(self) -> Iterator[Any]:
         import av
 
-        try:
-            yield from self._container.demux(self._stream)
-        except (av.FFmpegError, OSError, ValueError):
-            self.warnings.append("the file ends early")
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except IndexError:
+                continue  # a packet of a track that was not there at first; PyAV read it, and goes on after it
+            except (av.FFmpegError, OSError, ValueError):
+                self.warnings.append("the file ends early")
+                return
 
-    def _frames(self, packet: Any) -> list[Any]:
-        """The packet's frames; [None] where it is damaged."""
+    def _frames(self, packet: Any) -> list[tuple[Frames, int, float | None] | None]:
+        """What the packet holds; [None] where it is damaged."""
         import av
 
         try:
-            return list(packet.decode())
+            frames = [frame for frame in packet.decode() if frame.samples > 0 and frame.sample_rate > 0]
+            return [(self._values(frame), frame.sample_rate, frame.time) for frame in frames]
         except av.EOFError:
             return []
         except (av.FFmpegError, ValueError, OverflowError):
             return [None]
+
+    def _values(self, frame: Any) -> Frames:
+        """float32 (n, channels).
+
+        PyAV looks for the end of a frame's planes beyond the eighth pointer, and crashes the process there
+        (18.1): so many channels are interleaved into one plane before PyAV touches them.
+        """
+        if not frame.format.is_planar or frame.layout.nb_channels < _MANY_CHANNELS:
+            return _as_float(frame)
+        key = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if key != self._interleaver_key:
+            import av
+
+            self._interleaver = av.AudioResampler(
+                format="flt", layout=frame.layout.name, rate=frame.sample_rate
+            )
+            self._interleaver_key = key
+        return np.concatenate([_as_float(part) for part in self._interleaver.resample(frame)])
 
 
 def _as_float(frame: Any) -> Frames:

@@ -169,11 +169,13 @@ class SileroNet:
         strided = np.stack([first[:, :3].reshape(num_frames, -1), first[:, 2:].reshape(num_frames, -1)], axis=1)
         second = self._layer(1, strided).reshape(num_frames, 1, -1)
         last = self._layer(3, self._layer(2, second))
-        return (last @ weights.gates_in + weights.gates_bias)[:, 0]  # type: ignore[no-any-return]
+        gates: Samples = (last @ weights.gates_in + weights.gates_bias)[:, 0]
+        return gates
 
     def _layer(self, layer: int, inputs: Samples, out: Samples | None = None) -> Samples:
         product = inputs @ self._weights.convolutions[layer] + self._weights.biases[layer]
-        return np.maximum(product, 0, out=out)
+        activations: Samples = np.maximum(product, 0, out=out)
+        return activations
 
     def _remember(self, gates: Samples) -> Samples:
         """The LSTM over (n, 512): its hidden states (n, 1, 128)."""

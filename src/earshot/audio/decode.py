@@ -37,6 +37,9 @@ RECORDING_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
 _PCM_CONTAINERS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"dns.", b"riff", b"caff")
 """How files begin that libsndfile reads best: five times as fast as FFmpeg here, in any sample format."""
 
+_MPEG = (b"ID3", b"\xff")
+"""How files begin that libsndfile hands to a library which prints what it thinks of them."""
+
 
 def open_audio(source: Path | str | BinaryIO, *, channel: int | None = None) -> AudioReader:
     """Open a recording in any format, by what it holds; its name does not matter. See AudioReader.
@@ -70,6 +73,8 @@ def _decoder(source: Source) -> Decoder:
     try:
         return AvDecoder(source)
     except AudioError as refusal:
+        if source.head.startswith(_MPEG):
+            raise
         source.rewind()
         try:
             return SoundfileDecoder(source)
