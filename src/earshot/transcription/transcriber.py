@@ -1,58 +1,98 @@
-"""The offline pipeline. Signatures first; the body follows."""
+"""The offline pipeline: decode, cut at silence, recognize in batches, give every word its time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from earshot.audio.decode import open_audio
+from earshot.audio.reader import AudioReader
+from earshot.audio.resample import resampled
+from earshot.core.clock import to_seconds
 from earshot.core.progress import ProgressCallback
-from earshot.core.types import Audio, Grammar, Segment, Transcript
+from earshot.core.types import SAMPLE_RATE, Audio, Grammar, Samples, Segment, Transcript
+from earshot.engines import DEFAULT_ENGINE, EngineOptions, Recognizer, load_engine
+from earshot.engines.offline import RecognizedRegion, common_language, recognize_blocks
+from earshot.transcription.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from earshot.engines.alignment import Aligner
+
+Source: TypeAlias = Path | str | BinaryIO | Audio | AudioReader
+"""A file, a readable binary stream of one, sound in memory of any rate, or a reader that is already open."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
-    """What to transcribe with. See ``earshot.engines.EngineOptions`` for the first five."""
+    """What to transcribe with.
 
-    engine: str = "moonshine"
+    engine, model, language, num_threads, device: see ``earshot.engines.EngineOptions``.
+    word_times: find the time of every word by forced alignment where the engine gives none and an aligner
+    knows the language. sentences: a segment a sentence where there is punctuation; else one a stretch of speech.
+    grammar, hot_words: for engines that take them.
+    """
+
+    engine: str = DEFAULT_ENGINE
     model: str | None = None
     language: str | None = None
     num_threads: int | None = None
     device: str = "cpu"
     word_times: bool = True
+    sentences: bool = True
     grammar: Grammar | None = None
     hot_words: tuple[str, ...] = ()
 
 
 class Transcriber:
-    """Holds a loaded recognizer (and word aligner) for many recordings. A context manager."""
+    """Holds a loaded recognizer and word aligner for many recordings. A context manager.
 
-    def __init__(self, options: TranscriptionOptions | None = None) -> None:
-        raise NotImplementedError
+    options: what to load. recognizer: one that is loaded already and stays the caller's.
+    """
+
+    def __init__(
+        self, options: TranscriptionOptions | None = None, *, recognizer: Recognizer | None = None
+    ) -> None:
+        self.options = options or TranscriptionOptions()
+        self._is_owner = recognizer is None
+        self.recognizer = recognizer or load_engine(
+            self.options.engine,
+            EngineOptions(
+                self.options.model, self.options.language, self.options.num_threads, self.options.device
+            ),
+        )
+        self._aligners: dict[str, Aligner | None] = {}
 
     def transcribe(
-        self,
-        source: Path | str | BinaryIO | Audio,
-        *,
-        channel: int | None = None,
-        progress: ProgressCallback | None = None,
+        self, source: Source, *, channel: int | None = None, progress: ProgressCallback | None = None
     ) -> Transcript:
-        """The whole recording. source: a file, a readable binary stream of a file, or Audio of any rate."""
-        raise NotImplementedError
+        """The whole recording as one transcript.
+
+        channel: counts from 1; None mixes all. progress: told the seconds done and the seconds in all.
+        Raises AudioError when the source cannot be read.
+        """
+        regions: list[RecognizedRegion] = []
+        with _opened(source, channel) as sound:
+            for region in self._regions(sound, progress):
+                regions.append(region)
+            duration = sound.seconds
+        segments = tuple(segment for region in regions for segment in region.segments)
+        return Transcript(segments, common_language(regions), duration, self.recognizer.name)
 
     def segments(
-        self,
-        source: Path | str | BinaryIO | Audio,
-        *,
-        channel: int | None = None,
-        progress: ProgressCallback | None = None,
+        self, source: Source, *, channel: int | None = None, progress: ProgressCallback | None = None
     ) -> Iterator[Segment]:
-        """The same, segment by segment, in order, as they are recognized."""
-        raise NotImplementedError
+        """The segments in order, as they are recognized; memory does not grow with the recording."""
+        with _opened(source, channel) as sound:
+            for region in self._regions(sound, progress):
+                yield from region.segments
 
     def close(self) -> None:
-        """Release the weights."""
+        """Release the weights, unless the recognizer is the caller's."""
+        if self._is_owner:
+            self.recognizer.close()
 
     def __enter__(self) -> Transcriber:
         return self
@@ -60,9 +100,84 @@ class Transcriber:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _regions(self, sound: _Sound, progress: ProgressCallback | None) -> Iterator[RecognizedRegion]:
+        options = self.options
+        for region in recognize_blocks(
+            self.recognizer, sound, grammar=options.grammar, hot_words=options.hot_words
+        ):
+            yield self._finished(region)
+            if progress is not None:
+                progress(to_seconds(region.region.end, SAMPLE_RATE), sound.total)
+        if progress is not None:
+            progress(sound.seconds, sound.seconds)
+
+    def _finished(self, recognized: RecognizedRegion) -> RecognizedRegion:
+        segments = recognized.segments
+        if self.options.word_times and not self.recognizer.capabilities.word_times:
+            segments = tuple(self._timed(segment, recognized) for segment in segments)
+        if self.options.sentences:
+            segments = tuple(sentence for segment in segments for sentence in split_sentences(segment))
+        return replace(recognized, segments=segments)
+
+    def _timed(self, segment: Segment, recognized: RecognizedRegion) -> Segment:
+        language = segment.language or self.options.language or ""
+        if language not in self._aligners:
+            from earshot.engines.alignment import find_aligner
+
+            self._aligners[language] = find_aligner(language)
+        aligner = self._aligners[language]
+        if aligner is None or not segment.words:
+            return segment
+        offset = to_seconds(recognized.region.start, SAMPLE_RATE)
+        times = aligner.align(Audio(recognized.region.samples), segment.text, offset=offset)
+        words = tuple(
+            replace(word, start=time.start, end=time.end, time_source=time.time_source)
+            for word, time in zip(segment.words, times, strict=True)
+        )
+        return replace(segment, words=words)
+
 
 def transcribe(
-    source: Path | str | BinaryIO | Audio, *, options: TranscriptionOptions | None = None
+    source: Source, *, options: TranscriptionOptions | None = None, channel: int | None = None
 ) -> Transcript:
-    """One recording to text with an engine loaded for it alone."""
-    raise NotImplementedError
+    """One recording to text, with an engine loaded for it alone.
+
+    >>> transcribe("talk.m4a").text          # doctest: +SKIP
+    """
+    with Transcriber(options) as transcriber:
+        return transcriber.transcribe(source, channel=channel)
+
+
+class _Sound:
+    """16 kHz blocks of a source, counted as they pass. total: seconds in all where the source tells."""
+
+    def __init__(self, blocks: Iterable[Samples], sample_rate: int, total: float | None) -> None:
+        self._blocks = blocks
+        self._sample_rate = sample_rate
+        self._num_samples = 0
+        self.total = total
+
+    def __iter__(self) -> Iterator[Samples]:
+        return resampled(self._counted(), self._sample_rate)
+
+    def _counted(self) -> Iterator[Samples]:
+        for block in self._blocks:
+            self._num_samples += len(block)
+            yield block
+
+    @property
+    def seconds(self) -> float:
+        """How much has passed."""
+        return to_seconds(self._num_samples, self._sample_rate)
+
+
+@contextmanager
+def _opened(source: Source, channel: int | None) -> Iterator[_Sound]:
+    with ExitStack() as stack:
+        if isinstance(source, Audio):
+            yield _Sound([source.samples], source.sample_rate, source.duration)
+            return
+        reader = source
+        if not isinstance(reader, AudioReader):
+            reader = stack.enter_context(open_audio(reader, channel=channel))
+        yield _Sound(reader, reader.info.sample_rate, reader.info.duration)

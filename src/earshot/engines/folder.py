@@ -1,0 +1,23 @@
+"""Where an engine's weights lie: a model of the store, or a folder that the user names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from earshot.core.errors import ModelError
+
+
+def model_folder(model: str | None, *, engine: str) -> Path:
+    """The folder of ``model``: a name in the store, or a path.
+
+    Raises ModelError when none is named or it is meant for another engine, UnknownModelError with the nearest
+    name, or with the command that pulls a model which the catalogue knows and the store has not.
+    """
+    if not model:
+        raise ModelError(
+            f"the engine {engine!r} needs a model",
+            fix=f"name one with --model; see: earshot models list --engine {engine}",
+        )
+    from earshot.models.store import ModelStore  # the store loads its network code
+
+    return ModelStore().find(model, engine=engine)

@@ -1,0 +1,154 @@
+"""Moonshine on onnxruntime: the default engine, English, weights inside an installed wheel (MIT).
+
+Jeffries et al. 2024, arXiv:2410.15608. Running the network ourselves gives what the wheel's own library does
+not: batches, a confidence for every word, drafts that make live decoding cheap, and no text where nobody spoke.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from earshot.audio.cutting import CutOptions
+from earshot.core.errors import EngineError, ModelError
+from earshot.core.types import Audio, Capabilities, Grammar, Samples, Segment, Transcript, Word
+from earshot.engines.base import Engine, EngineOptions, check_request
+from earshot.engines.moonshine_model import Frames, Hypothesis, MoonshineModel
+from earshot.engines.offline import OfflineRecognizer
+
+_MAX_FRAMES_IN_BATCH = 6_000
+"""Padded frames (24 ms each) decoded together; beyond that the key/value cache leaves the processor's cache."""
+
+_MAX_CLIPS_IN_BATCH = 24
+
+
+class MoonshineRecognizer(OfflineRecognizer):
+    """One set of Moonshine weights; safe to call from several threads at once.
+
+    model: a folder with ``encoder_model``, ``decoder_model_merged`` (.ort or .onnx) and ``tokenizer.bin``.
+    """
+
+    cut_options = CutOptions(join_gap=0.5, target_duration=12.0)
+
+    def __init__(self, folder: Path, *, name: str = "tiny-en", num_threads: int | None = None) -> None:
+        self.name = f"moonshine/{name}"
+        self.capabilities = Capabilities(confidences=True, languages=frozenset({"en"}), max_duration=24.0)
+        self._model = MoonshineModel(folder, num_threads=num_threads)
+
+    def transcribe_batch(
+        self, audios: Sequence[Audio], *, grammar: Grammar | None = None, hot_words: Sequence[str] = ()
+    ) -> list[Transcript]:
+        """Encode clips side by side on all cores, then decode batches of clips of like length."""
+        check_request(self.name, self.capabilities, grammar, hot_words)
+        encoded = list(self._model.pool.map(self._model.encode, [audio.samples for audio in audios]))
+        batches = _batches(encoded, self._model.num_threads)
+        decoded = self._model.pool.map(self._model.decode, [[encoded[i] for i in batch] for batch in batches])
+        hypotheses: dict[int, Hypothesis] = {}
+        for batch, results in zip(batches, decoded, strict=True):
+            hypotheses.update(zip(batch, results, strict=True))
+        return [self._transcript(audio, hypotheses[i]) for i, audio in enumerate(audios)]
+
+    def open_utterance(self) -> MoonshineUtterance:
+        """A growing utterance, decoded again and again; see ``earshot.engines.streaming``."""
+        return MoonshineUtterance(self, self._model)
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._model.close()
+
+    def words(self, hypothesis: Hypothesis) -> tuple[Word, ...]:
+        """Words with their confidences; empty when the hypothesis is not to be believed."""
+        return tuple(
+            Word(text, confidence=_confidence([hypothesis.log_probs[i] for i in positions]))
+            for text, positions in self._model.tokenizer.words(hypothesis.tokens)
+        )
+
+    def _transcript(self, audio: Audio, hypothesis: Hypothesis) -> Transcript:
+        words = self.words(hypothesis)
+        text = " ".join(word.text for word in words)
+        segments = (Segment(text, 0.0, audio.duration, words, language="en"),) if words else ()
+        return Transcript(segments, "en", audio.duration, self.name)
+
+
+class MoonshineUtterance:
+    """The open utterance of one live stream: what was decoded last is the draft of what comes next."""
+
+    def __init__(self, recognizer: MoonshineRecognizer, model: MoonshineModel) -> None:
+        self._recognizer = recognizer
+        self._model = model
+        self._tokens: tuple[int, ...] = ()
+
+    def decode(self, samples: Samples, num_stable: int = 0) -> tuple[Word, ...]:
+        """Words of the utterance so far, of which the first ``num_stable`` stay as they were."""
+        spelled = self._model.tokenizer.words(self._tokens)
+        num_forced = spelled[num_stable - 1][1][-1] + 1 if 0 < num_stable <= len(spelled) else 0
+        hypothesis = self._model.decode_draft(self._model.encode(samples), self._tokens, num_forced)
+        self._tokens = hypothesis.tokens
+        return self._recognizer.words(hypothesis)
+
+
+def _batches(encoded: Sequence[Frames], num_workers: int) -> list[list[int]]:
+    """Indices of the clips, longest first, in batches of like length and at least one batch a worker."""
+    order = sorted(range(len(encoded)), key=lambda index: -encoded[index].shape[1])
+    largest = min(_MAX_CLIPS_IN_BATCH, max(1, math.ceil(len(order) / num_workers)))
+    batches: list[list[int]] = []
+    for index in order:
+        batch = batches[-1] if batches else []
+        is_full = (
+            not batch
+            or len(batch) >= largest
+            or (len(batch) + 1) * encoded[batch[0]].shape[1] > _MAX_FRAMES_IN_BATCH
+        )
+        if is_full:
+            batches.append([index])
+        else:
+            batch.append(index)
+    return batches
+
+
+def _confidence(log_probs: Sequence[float]) -> float:
+    """Probability of a word: that of its least certain token."""
+    return math.exp(min(log_probs))
+
+
+def embedded_folder() -> Path:
+    """The folder of the weights that come inside the ``moonshine-voice`` wheel; the package is not imported.
+
+    Raises ModelError when the wheel is absent or of a release that carries no weights.
+    """
+    spec = find_spec("moonshine_voice")
+    if spec is None or spec.origin is None:
+        raise ModelError("the Moonshine weights are not installed", fix="pip install moonshine-voice==0.1.0")
+    folder = Path(spec.origin).parent / "assets" / "tiny-en"
+    if not folder.is_dir():
+        raise ModelError(
+            "this release of moonshine-voice carries no weights", fix="pip install moonshine-voice==0.1.0"
+        )
+    return folder
+
+
+def _load(options: EngineOptions) -> MoonshineRecognizer:
+    if options.device != "cpu":
+        raise EngineError(f"moonshine runs on the CPU, not on {options.device!r}", fix="leave --device out")
+    if options.language not in (None, "en"):
+        raise EngineError(
+            f"the embedded Moonshine model knows English, not {options.language!r}",
+            fix="choose another engine: earshot models list --language " + str(options.language),
+        )
+    if options.model in (None, "tiny-en"):
+        return MoonshineRecognizer(embedded_folder(), num_threads=options.num_threads)
+    from earshot.engines.folder import model_folder
+
+    folder = model_folder(options.model, engine="moonshine")
+    return MoonshineRecognizer(folder, name=folder.name, num_threads=options.num_threads)
+
+
+ENGINE = Engine(
+    "moonshine",
+    "English, fast, punctuated; weights included",
+    _load,
+    modules=("onnxruntime",),
+    has_default_model=True,
+)
