@@ -29,6 +29,9 @@ _SMALLEST_GAP = 0.1
 _LARGEST_GAP = 3_600.0
 """Seconds. A jump beyond an hour is taken for a broken time stamp, not for a pause."""
 
+_MOST_SILENCE = 12 * 3_600.0
+"""Seconds that are filled in one recording, so that a small crafted file cannot last for ever."""
+
 _MANY_CHANNELS = 8
 
 _LONGEST = 10_000 * 3_600.0
@@ -121,12 +124,13 @@ class AvDecoder:
     def _timed(self) -> Iterator[tuple[Frames, int]]:
         """Blocks and their rates, with silence for what is missing."""
         start = (self._container.start_time or 0) / 1e6
-        passed = 0.0
+        passed = filled = 0.0
         for values, rate, time in self._decoded():
             gap = time - start - passed if time is not None and math.isfinite(time) else 0.0
-            if gap > _LARGEST_GAP or gap < -_LARGEST_GAP:
+            if abs(gap) > _LARGEST_GAP or filled + gap > _MOST_SILENCE:
                 start += gap
             elif gap > _SMALLEST_GAP:
+                filled += gap
                 for silence in _silence(round(gap * rate), rate, values.shape[1]):
                     passed += len(silence) / rate
                     yield silence, rate
