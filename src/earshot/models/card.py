@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -120,7 +121,7 @@ def _parse(data: object, *, default_name: str) -> ModelCard:
     if verified not in (None, "sha256", "md5", "first-use", "import"):
         raise ModelError(f"'verified' is {verified!r}")
     engine = _text(rest, "engine")
-    if not engine:
+    if not engine or not re.fullmatch(r"[\w.-]{1,60}", engine):
         raise ModelError("it names no engine")
     rate = rest.pop("sample_rate", None)
     if rate is not None and (not isinstance(rate, int) or isinstance(rate, bool) or rate <= 0):
