@@ -46,10 +46,6 @@ VERBS = {
 }
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
-    """Ctrl-C; the text, if any, says how far the work came."""
-
-
 class VerbGroup(click.Group):
     """Imports a verb's file only when that verb is used, so that the start stays quick."""
 
@@ -73,13 +69,6 @@ class VerbGroup(click.Group):
         if name.replace("_", "-") not in VERBS and not name.startswith("-"):
             raise click.UsageError(f"there is no verb {name!r}: {nearest(name, VERBS)}", ctx)
         return super().resolve_command(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Keep click from turning Ctrl-C into an empty line and an error without its message."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise Interrupted(str(error)) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The table's one-line helps; importing no verb."""
@@ -110,6 +99,10 @@ def earshot() -> None:
 def main() -> NoReturn:
     """The command ``earshot``."""
     _prepare_process()
+    if instruction := os.environ.get("_EARSHOT_COMPLETE"):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(earshot, {}, "earshot", "_EARSHOT_COMPLETE", instruction))
     status = run(sys.argv[1:])
     # A closed pipe must not be found again when the interpreter flushes on its way out.
     with contextlib.suppress(OSError, ValueError):
@@ -120,14 +113,18 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; errors become one line on standard error. Returns the exit status."""
     try:
-        status = earshot.main(list(arguments), prog_name="earshot", standalone_mode=False)
+        # Not earshot.main(): that has ways of its own with Ctrl-C and closed pipes.
+        with earshot.make_context("earshot", list(arguments)) as context:
+            status = earshot.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as end:  # of --help and --version
+        return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
     except click.ClickException as error:
         return _usage_error(error)
-    except (Interrupted, KeyboardInterrupt, click.Abort) as error:
+    except (KeyboardInterrupt, click.Abort) as error:
         return _complain(f"interrupted: {error}" if str(error) else "interrupted", STATUS_INTERRUPTED)
     except EarshotError as error:
         return _complain(f"error: {error}", STATUS_FAILED)

@@ -10,11 +10,13 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from earshot.audio.decode import find_recordings, open_audio
 from earshot.core.errors import AudioError, EarshotError
 
 STDIN = "-"
@@ -62,16 +64,21 @@ def _recordings(given: str) -> list[tuple[Path | None, PurePath]]:
     if given == STDIN:
         return [(None, PurePath("stdin"))]
     path = Path(given)
-    if path.is_dir():
-        from earshot.audio.decode import find_recordings
-
+    if _is_folder(path):
         found = find_recordings(path)
         if not found:
             raise AudioError(f"the folder {path} holds no recordings", fix="name a folder with audio or video")
         return [(source, source.relative_to(path)) for source in found]
-    if not path.exists():
-        raise AudioError(f"{path} does not exist", fix="check the name and the folder")
     return [(path, PurePath(path.name))]
+
+
+def _is_folder(path: Path) -> bool:
+    """Raises AudioError, before any model is loaded, where there is nothing at all."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError) as error:
+        open_audio(path).close()  # it knows best what to say
+        raise AudioError(f"{path} cannot be opened: {error}", fix="check the path") from error
 
 
 def _size(source: Path | None) -> int:

@@ -6,10 +6,14 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+
+_NAME_WIDTH = 24  # leaves a terminal of 80 columns room for the bar and the figures
 
 
 class BatchProgress(Protocol):
@@ -70,7 +74,9 @@ class Bars:
 
         self._index, self._seconds, self._fraction = index, 0.0, 0.0
         self._file_started = time.monotonic()
-        self._progress.reset(self._file, description=escape(label), visible=True, speed="", left="")
+        name = Path(label).name
+        short = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
+        self._progress.reset(self._file, description=escape(short), visible=True, speed="", left="")
         self._show_total()
 
     def update(self, done: float, total: float | None) -> None:
