@@ -213,8 +213,8 @@ def _judged(pieces: list[_Piece], labels: dict[str, str]) -> Iterator[Token]:
     kinds: dict[tuple[str, int], _Kind] = {}
     block = 0
     before: _Piece | None = None
-    following: list[_Piece | None] = [*pieces[1:], None]
-    for piece, after in zip(pieces, following, strict=True):
+    for index, piece in enumerate(pieces):
+        after = pieces[index + 1] if index + 1 < len(pieces) else None
         kind = _cached_kind(kinds, piece)
         cue_break, line_break = _break_costs(piece, kind, None if after is None else _cached_kind(kinds, after))
         is_end = after is None or _must_part(piece, after)

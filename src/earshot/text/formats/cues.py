@@ -65,7 +65,8 @@ def _without_srt_markup(text: str) -> str:
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 # Some writers put positions after the end ("X1:40 …", "align:start"): they are not ours to keep.
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?", re.ASCII)
-_TAG = re.compile(r"<[^<>]{0,1000}>|\{\\[^{}]{0,1000}\}")
+_TAG = re.compile(r"<[^<>]{0,1000}>")
+_SRT_STYLE = re.compile(r"\{\\[^{}]{0,1000}\}")  # {\an8}
 _VOICE = re.compile(r"<v(?:\.[^\s<>]{0,200})?\s+([^<>]{1,1000})>")
 _VTT_BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 
@@ -87,19 +88,21 @@ def _read_cues(source: Source, *, is_vtt: bool) -> Transcript:
     segments: list[Segment] = []
     times: tuple[float, float] | None = None
     held: list[str] = []  # the lines of the open cue
-    skips = is_vtt  # the header, or a NOTE, STYLE or REGION: until the next blank line
+    in_header = is_vtt  # until a blank line or the first times
+    in_block = False  # a NOTE, STYLE or REGION, until a blank line
     was_blank = True
     for number, line in source.lines():
-        if "-->" in line and not (is_vtt and skips):
+        if is_vtt and was_blank and _VTT_BLOCK.match(line):
+            in_block = True
+        elif "-->" in line and not in_block and not (in_header and not _TIMING.fullmatch(line)):
+            in_header = False
             if times is not None:
                 segments += _segment(times, _without_number(held), is_vtt)
             times, held = _timing(source, line, number), []
         elif not line.strip():
-            skips = False
+            in_header = in_block = False
             held += [""] if not held or held[-1] else []
-        elif was_blank and is_vtt and _VTT_BLOCK.match(line):
-            skips = True
-        elif not skips:
+        elif not in_header and not in_block:
             if times is None and not is_vtt and not re.fullmatch(r"\s*\d{1,9}\s*", line, re.ASCII):
                 raise source.error(
                     f"expected a cue (a number, then 00:00:01,000 --> 00:00:02,000), found {quoted(line)}",
@@ -143,7 +146,9 @@ def _segment(times: tuple[float, float], lines: list[str], is_vtt: bool) -> list
     voice = _VOICE.search(text) if is_vtt else None
     text = _TAG.sub("", text)
     speaker = voice[1] if voice else None
-    if is_vtt:
+    if not is_vtt:
+        text = _SRT_STYLE.sub("", text)
+    else:
         text = html.unescape(text)
         speaker = clean_text(html.unescape(speaker)) if speaker else None
     text = clean_text(text)
