@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from earshot.core.errors import DownloadError, ModelError
 from earshot.models.download import RetryPolicy, check_url, download
@@ -288,3 +291,17 @@ def test_broken_notes_begin_anew(server: FileServer, target: Path) -> None:
         target.with_name("model.zip.partial").write_bytes(b"rubbish")
         assert fetch(server, target) == BODY
         target.unlink()
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(0, 40_000), max_size=12), has_ranges=st.booleans(), has_length=st.booleans())
+def test_however_often_it_is_cut_the_file_is_whole(cuts: list[int], has_ranges: bool, has_length: bool) -> None:
+    body = BODY[:50_000]
+    patient = RetryPolicy(attempts=20, first_delay=0, timeout=5)
+    with (
+        serving(FileServer({"/x": body}, cuts=cuts, has_ranges=has_ranges, has_length=has_length)) as cutting,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        target = Path(folder) / "x"
+        download(cutting.url("/x"), target, expected=Expected(len(body), sha256(body)), retry=patient)
+        assert target.read_bytes() == body

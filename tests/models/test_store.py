@@ -213,6 +213,8 @@ def test_find_gives_the_folder_or_the_command(store: ModelStore, tmp_path: Path)
     assert store.find(folder) == folder
     with pytest.raises(ModelError, match="is for the engine vosk"):
         store.find(folder, engine="whisper")
+    with pytest.raises(ModelError, match=r"is no model that Earshot knows \(it holds photo\.jpg\)"):
+        store.find(write_files(tmp_path / "holiday", {"photo.jpg": b"x"}))
     for name in ("../home", "/etc", "a/b", ""):
         with pytest.raises(ModelError):
             store.find(name, engine="vosk")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def staging(root: Path) -> Iterator[Path]:
         if not is_held(lock):
             shutil.rmtree(left, ignore_errors=True)
             lock.unlink(missing_ok=True)
-    name = _PREFIX + next(tempfile._get_candidate_names())  # type: ignore[attr-defined]
+    name = _PREFIX + secrets.token_hex(4)
     try:
         with locked(locks / name):  # before the folder exists, so that nobody takes it for a leftover
             folder = root / name

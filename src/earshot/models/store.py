@@ -99,6 +99,8 @@ class ModelStore:
             if not folder.is_dir():
                 raise UnknownModelError(f"there is no model folder {folder}", fix="see: earshot models list")
             model = _look_at(folder)
+            if model.problem and not (folder / CARD).exists():
+                raise unknown_kind(folder, str(folder))
         else:
             model = self.get(name)
             folder = model.path
