@@ -10,20 +10,24 @@ import click
 
 from earshot.core.errors import FormatError, nearest
 from earshot.core.types import Grammar
+from earshot.engines import DEFAULT_ENGINE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_ENGINES = "The recognizer; 'earshot doctor' lists them."
 
 MAX_GRAMMAR_BYTES = 10_000_000
 
 
 def engine_options(command: Command) -> Command:
     """Which recognizer, and what it runs on."""
+    model_help = "A name from 'earshot models list', or a folder; else the engine's own."
     options = [
-        click.option("--engine", default="moonshine", show_default=True, help="See 'earshot doctor' for all."),
-        click.option("--model", help="A name from 'earshot models list', or a folder; else the engine's own."),
-        click.option("--language", "-l", help="Code of the spoken language, such as en, de or ru."),
-        click.option("--device", default="cpu", show_default=True, help="What the engine computes on."),
-        click.option("--threads", type=click.IntRange(min=1), help="Of the decoder; all cores if not given."),
+        click.option("--engine", default=DEFAULT_ENGINE, show_default=True, metavar="NAME", help=_ENGINES),
+        click.option("--model", metavar="NAME", help=model_help),
+        click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru."),
+        click.option("--device", default="cpu", show_default=True, metavar="NAME", help="What computes."),
+        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of a decoder [all cores]."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -25,6 +25,7 @@ from earshot.core.errors import EarshotError
 from earshot.core.optional import is_installed
 from earshot.core.paths import models_home
 from earshot.engines import DEFAULT_ENGINE, engine_names, find_engine
+from earshot.models.store import ModelStore
 
 State: TypeAlias = Literal["ok", "missing", "broken"]
 _MARKS: dict[State, str] = {"ok": "✓", "missing": "–", "broken": "✗"}
@@ -124,12 +125,24 @@ def _engine(name: str) -> Check:
         return Check("Engines", name, "missing", engine.summary, extra)
     if engine.has_default_model:
         return Check("Engines", name, "ok", engine.summary)
-    return Check(
-        "Engines",
-        name,
-        "ok",
-        f"{engine.summary}; needs a model",
-        f"earshot transcribe --engine {name} --model FOLDER",
+    store = ModelStore()
+    installed = [model.name for model in store.list() if model.card is not None and model.card.engine == name]
+    if installed:
+        return Check("Engines", name, "ok", f"{engine.summary}; models: {', '.join(installed)}")
+    return Check("Engines", name, "missing", f"{engine.summary}; no model yet", _first_model(store, name))
+
+
+def _first_model(store: ModelStore, engine: str) -> str:
+    """The command that gets the smallest English model with the best checksum."""
+    entries = [
+        entry
+        for entry in store.catalogue.entries
+        if entry.engine == engine and entry.checksum and "en" in entry.languages
+    ]
+    if not entries:
+        return "earshot models import FOLDER"
+    return (
+        f"earshot models pull {min(entries, key=lambda entry: (entry.checksum != 'sha256', entry.size)).name}"
     )
 
 
@@ -176,8 +189,8 @@ def _store() -> Check:
         return Check(
             "Models", "store", "broken", f"{home} cannot be written", "set EARSHOT_HOME to another folder"
         )
-    installed = len([path for path in home.iterdir() if path.is_dir()]) if home.is_dir() else 0
-    return Check("Models", "store", "ok", f"{home}: {installed} models, {free / 1e9:.0f} GB free")
+    num_models = len(ModelStore().list())
+    return Check("Models", "store", "ok", f"{home}: {num_models} models, {free / 1e9:.0f} GB free")
 
 
 def _optional(area: str, name: str, module: str, extra: str, purpose: str) -> Check:
@@ -243,4 +256,4 @@ def judge_offline(status: int, output: str, errors: str) -> Check:
     guards = ["Python's audit events"]
     guards += ["a seccomp filter"] if result["is_kernel_guarded"] else []
     guards += ["a network namespace without devices"] if result["is_unplugged"] else []
-    return Check(_MAIN_JOB, "offline", "ok", f"no socket was opened; held by {' and '.join(guards)}")
+    return Check(_MAIN_JOB, "offline", "ok", f"no socket was opened; held by {', '.join(guards)}")

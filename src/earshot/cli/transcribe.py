@@ -41,7 +41,15 @@ class RawFormat:
     sample_format: str
 
 
-@click.command()
+_EXAMPLES = """\b
+Examples:
+  earshot transcribe talk.m4a
+  earshot transcribe talk.m4a -f srt > talk.srt
+  earshot transcribe interviews/ -o texts -f txt,json --resume
+  ffmpeg -i talk.mov -f s16le -ac 1 -ar 16000 - | earshot transcribe - --raw-rate 16000"""
+
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("inputs", nargs=-1, metavar="FILE|FOLDER|- ...")
 @click.option("--sample", is_flag=True, help="Transcribe a recording that came with Earshot.")
 @engine_options
@@ -52,7 +60,9 @@ class RawFormat:
     show_default=True,
     help="What to do with the speech.",
 )
-@click.option("--output-dir", "-o", type=click.Path(path_type=Path), help="Write files into this folder.")
+@click.option(
+    "--output-dir", "-o", type=click.Path(path_type=Path), metavar="FOLDER", help="Write files there."
+)
 @click.option(
     "--output-format",
     "-f",
@@ -68,24 +78,42 @@ class RawFormat:
     help="Find the time of each word. On for all formats but txt; given, it makes csv and audacity list words.",
 )
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
-@click.option("--grammar", type=click.Path(path_type=Path), help="Only these phrases: one a line, or JSGF.")
 @click.option(
-    "--channel", type=click.IntRange(min=1), help="Hear only this channel; all are mixed if not given."
+    "--grammar",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Only these phrases: one a line, or JSGF.",
 )
+@click.option("--channel", type=click.IntRange(min=1), metavar="N", help="Hear only channel N; else all mixed.")
 @click.option(
     "--max-line-width",
     type=click.IntRange(8, 200),
+    metavar="N",
     default=42,
     show_default=True,
     help="Columns in a line of srt and vtt.",
 )
 @click.option(
-    "--max-line-count", type=click.IntRange(1, 4), default=2, show_default=True, help="Lines in one subtitle."
+    "--max-line-count",
+    type=click.IntRange(1, 4),
+    metavar="N",
+    default=2,
+    show_default=True,
+    help="Lines in one subtitle.",
 )
 @click.option("--resume", is_flag=True, help="Leave out recordings whose files are there and up to date.")
-@click.option("--raw-rate", type=click.IntRange(min=1), help="'-' is raw PCM of this rate in Hz [16000].")
-@click.option("--raw-channels", type=click.IntRange(min=1), help="'-' is raw PCM of so many channels [1].")
-@click.option("--raw-format", type=click.Choice(SAMPLE_FORMATS), help="'-' is raw PCM of this kind [s16le].")
+@click.option(
+    "--raw-rate", type=click.IntRange(min=1), metavar="HZ", help="'-' is raw PCM of this rate [16000]."
+)
+@click.option(
+    "--raw-channels", type=click.IntRange(min=1), metavar="N", help="'-' is raw PCM of N channels [1]."
+)
+@click.option(
+    "--raw-format",
+    type=click.Choice(SAMPLE_FORMATS),
+    metavar="KIND",
+    help="'-' is raw PCM of this kind, as FFmpeg names it [s16le].",
+)
 def transcribe(
     inputs: tuple[str, ...],
     sample: bool,
@@ -108,15 +136,10 @@ def transcribe(
     raw_channels: int | None,
     raw_format: str | None,
 ) -> int:
-    r"""Write down what is said in FILEs of audio or video, in all recordings of a FOLDER, or in standard
+    """Write down what is said in FILEs of audio or video, in all recordings of a FOLDER, or in standard
     input (-).
 
     Without further options the text goes to standard output as it is recognized.
-
-    \b
-    earshot transcribe talk.m4a
-    earshot transcribe talk.m4a -f srt > talk.srt
-    earshot transcribe interviews/ -o texts -f txt,json --resume
     """
     chosen = choose_formats(formats, tuple(FORMATS)) or ("txt",)
     if not inputs and not sample:
