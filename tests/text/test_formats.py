@@ -72,6 +72,12 @@ def test_vtt() -> None:
     assert "00:00:03.250 --> 00:00:05.000\n<v Bob>Hi &lt;b&gt;there&lt;/b&gt; &amp; welcome\n\n" in text
 
 
+def test_speakers_can_be_left_out() -> None:
+    for name in ("txt", "srt", "vtt", "tsv"):
+        assert "Anna" in written(TALK, name)
+        assert "Anna" not in written(TALK, name, FormatOptions(has_speakers=False))
+
+
 def test_tsv() -> None:
     rows = written(TALK, "tsv").splitlines()
     assert rows[0] == "start\tend\ttext\tspeaker"

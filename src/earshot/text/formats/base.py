@@ -29,8 +29,8 @@ class FormatOptions:
     """How to write a transcript.
 
     subtitles: the cues of srt and vtt. rows: what a row of csv or a label of audacity is. recording: path or
-    name of the recording; ctm takes its stem, eaf links to it. has_speakers: whether txt and srt name who
-    speaks.
+    name of the recording; ctm takes its stem, eaf links to it. has_speakers: whether txt, srt,
+    vtt and tsv name who speaks.
     """
 
     subtitles: SubtitleOptions = field(default_factory=SubtitleOptions)
