@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from earshot.core.errors import ModelError
+from earshot.core.paths import models_home
 
 
 def model_folder(model: str | None, *, engine: str) -> Path:
@@ -21,3 +22,13 @@ def model_folder(model: str | None, *, engine: str) -> Path:
     from earshot.models.store import ModelStore  # the store loads its network code
 
     return ModelStore().find(model, engine=engine)
+
+
+def own_folder(model: str | None) -> Path | None:
+    """The user's own folder of that path, None when it names none or a model of the store.
+
+    For engines that tell better than the store what is wrong with a folder.
+    """
+    path = Path(model or ".").expanduser()
+    is_own = bool(model) and path.is_dir() and not (models_home() / str(model)).is_dir()
+    return path if is_own else None

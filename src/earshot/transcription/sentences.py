@@ -8,35 +8,9 @@ from dataclasses import replace
 from earshot.core.types import Segment, Word
 
 _ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "jr",
-        "sr",
-        "vs",
-        "etc",
-        "no",
-        "vol",
-        "fig",
-        "al",
-        "ca",
-        "inc",
-        "ltd",
-        "co",
-        "corp",
-        "gen",
-        "col",
-        "capt",
-        "lt",
-        "sgt",
-        "rev",
-        "hon",
-        "mt",
-    ]
+    """
+    ca capt co col corp dr etc fig gen hon inc jr lt ltd mr mrs ms mt no prof rev sgt sr st vol vs
+    """.split()
 )
 _CLOSING = "\"'”’»)]"
 

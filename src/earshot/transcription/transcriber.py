@@ -31,7 +31,7 @@ class TranscriptionOptions:
 
     engine, model, language, num_threads, device: see ``earshot.engines.EngineOptions``.
     word_times: find the time of every word by forced alignment where the engine gives none and an aligner
-    knows the language. sentences: a segment a sentence where there is punctuation; else one a stretch of speech.
+    knows the language. sentences: a segment a sentence where there is punctuation, else a stretch of speech.
     grammar, hot_words: for engines that take them.
     """
 
@@ -75,8 +75,7 @@ class Transcriber:
         """
         regions: list[RecognizedRegion] = []
         with _opened(source, channel) as sound:
-            for region in self._regions(sound, progress):
-                regions.append(region)
+            regions.extend(self._regions(sound, progress))
             duration = sound.seconds
         segments = tuple(segment for region in regions for segment in region.segments)
         return Transcript(segments, common_language(regions), duration, self.recognizer.name)
