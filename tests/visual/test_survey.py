@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +137,15 @@ def test_an_excerpt_after_the_end_says_where_the_end_is(between_silence: Path) -
         pytest.raises(AudioError, match=r"talk\.wav ends at 10\.00 s.*--start"),
     ):
         list(reader)
+
+
+def test_measuring_loads_no_matplotlib(between_silence: Path) -> None:
+    code = (
+        "import sys\n"
+        "from earshot.audio.decode import open_audio\n"
+        "from earshot.visual import survey\n"
+        f"with open_audio({str(between_silence)!r}) as reader: survey(reader)\n"
+        "print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "False", done.stderr

@@ -81,13 +81,15 @@ def draw(
 
     transcript: its words (or segments, where words have no times) are written under the time axis.
     on_screen: makes a window of it for ``show_figure``.
-    Raises MissingExtraError without matplotlib, EarshotError when there is no screen or no sound.
+    Raises MissingExtraError without matplotlib, EarshotError when there is no screen or hardly a sample.
     """
     report, pictures = seen.report, seen.pictures
     if pictures is None:
         raise ValueError("this survey was made without pictures")
-    if not report.levels.num_samples:
-        raise EarshotError("there is no sound to draw", fix="choose another recording")
+    if not all(len(image.columns) for image in (pictures.envelope, pictures.log_mel, pictures.spectrogram)):
+        raise EarshotError(
+            f"{report.levels.num_samples} samples are too few to draw", fix="choose another recording"
+        )
     start, end = report.start, report.start + report.duration
     with _style():
         words = _arranged(labels_of(transcript, start, end), start, end) if transcript is not None else None
@@ -114,7 +116,10 @@ def save_figure(figure: Any, path: Path | str) -> None:
     path = Path(path)
     check_suffix(path)
     with _style(), atomic_binary(path) as file:
-        figure.savefig(file, format=path.suffix.lower().removeprefix("."), dpi=150)
+        picture_format = path.suffix.lower().removeprefix(".")
+        # Light compression takes half the time and a tenth more space.
+        details = {"pil_kwargs": {"compress_level": 3}} if picture_format == "png" else {}
+        figure.savefig(file, format=picture_format, dpi=150, **details)
 
 
 def check_suffix(path: Path) -> None:

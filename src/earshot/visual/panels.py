@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from earshot.core.types import Samples
+from earshot.features.filters import Floats
 from earshot.features.stft import Matrix
 from earshot.visual.labels import Label
 from earshot.visual.survey import Image, Pictures, Region
@@ -36,8 +38,8 @@ def draw_waveform(panel: Any, image: Image, regions: Sequence[Region]) -> None:
     for region in regions:
         panel.axvspan(region.start, region.end, color=_SPEECH, alpha=0.1, lw=0)
     core_low, core_high = np.maximum(-rms, low), np.minimum(rms, high)
-    panel.stairs(high, edges, baseline=low, fill=True, color=_WAVE, lw=0)
-    panel.stairs(core_high, edges, baseline=core_low, fill=True, color=_WAVE_CORE, lw=0)
+    _fill(panel, edges, low, high, _WAVE)
+    _fill(panel, edges, core_low, core_high, _WAVE_CORE)
     panel.axhline(0, color=_WAVE_CORE, lw=0.5)
     if top > 1:
         for level in (-1, 1):
@@ -52,7 +54,8 @@ def draw_speech(panel: Any, image: Image, regions: Sequence[Region]) -> None:
     edges = np.linspace(image.start, image.end, len(image.columns) + 1)
     for region in regions:
         panel.axvspan(region.start, region.end, color=_SPEECH, alpha=0.18, lw=0)
-    panel.stairs(image.columns[:, 0], edges, fill=True, color=_SPEECH, alpha=0.75, lw=0)
+    probabilities = image.columns[:, 0]
+    _fill(panel, edges, np.zeros_like(probabilities), probabilities, _SPEECH, alpha=0.75)
     panel.set_ylim(0, 1.02)
     panel.set_yticks([0, 1])
     panel.set_ylabel("speech")
@@ -120,6 +123,12 @@ def mark_words(panels: Sequence[Any], labels: Sequence[Label]) -> None:
     for edge in starts | ends:
         for panel in panels:
             panel.axvline(edge, color="white", lw=0.5, alpha=0.35)
+
+
+def _fill(panel: Any, edges: Floats, low: Samples, high: Samples, colour: str, *, alpha: float = 1.0) -> None:
+    """Steps from low to high between the edges: (n + 1,), (n,), (n,)."""
+    times = np.repeat(edges, 2)[1:-1]
+    panel.fill_between(times, np.repeat(low, 2), np.repeat(high, 2), color=colour, alpha=alpha, lw=0)
 
 
 def _loud_range(columns: Matrix) -> tuple[float, float]:

@@ -35,11 +35,12 @@ class Pool:
     def add(self, frames: Matrix) -> None:
         """Take float32 (n, num_features), any n."""
         while len(frames):
-            num_taken = min(self.factor - self._num_open, len(frames))
-            self._fill(frames[:num_taken])
+            if self._num_open or len(frames) < self.factor:
+                num_taken = min(self.factor - self._num_open, len(frames))
+                self._fill(frames[:num_taken])
+            else:
+                num_taken = self._append(frames)
             frames = frames[num_taken:]
-            if self._num_open == self.factor:
-                self._close()
 
     def columns(self) -> Matrix:
         """(columns, num_features), the unfinished last one included."""
@@ -56,10 +57,20 @@ class Pool:
             self._open = np.maximum(self._open, value)
         self._num_open += count
 
-    def _close(self) -> None:
-        self._columns[self._num_columns] = self._open
-        self._num_columns += 1
-        self._num_open = 0
+        if self._num_open == self.factor:
+            self._num_open = 0
+            self._append_columns(self._open[None])
+
+    def _append(self, frames: Matrix) -> int:
+        """As many whole columns as there are frames and room for; returns the number of frames."""
+        num_columns = min(len(frames) // self.factor, len(self._columns) - self._num_columns)
+        num_frames = num_columns * self.factor
+        self._append_columns(self._merge(frames[:num_frames].reshape(num_columns, self.factor, -1), 1))
+        return num_frames
+
+    def _append_columns(self, columns: Matrix) -> None:
+        self._columns[self._num_columns : self._num_columns + len(columns)] = columns
+        self._num_columns += len(columns)
         if self._num_columns == len(self._columns):
             half = self._num_columns // 2
             self._columns[:half] = self._merge(self._columns.reshape(half, 2, -1), 1)

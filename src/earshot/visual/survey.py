@@ -294,7 +294,7 @@ class _Painter:
     def __init__(self, info: AudioInfo) -> None:
         self._source_rate = info.sample_rate
         self._envelope = Envelope(max(1, info.sample_rate // 4_000), max_columns=MAX_COLUMNS)
-        self._speech = Pool(1, max_columns=MAX_COLUMNS, kind="max")
+        self._speech = Pool(1, max_columns=MAX_COLUMNS)
         self._num_speech_frames = 0
         self._num_resampled = 0
         stft = _full_scale_stft(SAMPLE_RATE, hop_ms=10)
