@@ -152,6 +152,19 @@ class TestTimes:
         assert level(audio.samples[int(2.2 * 16_000) : int(3.8 * 16_000)]) > 0.3
 
 
+class TestChangesOnTheWay:
+    def test_another_rate_and_layout_in_the_middle(self, tmp_path: Path) -> None:
+        first = write_av(tmp_path / "a.mp3", tone(2, 48_000, 2), 48_000, "libmp3lame", layout="stereo")
+        second = write_av(tmp_path / "b.mp3", tone(2, 24_000), 24_000, "libmp3lame")
+        both = first.read_bytes() + second.read_bytes()
+        for channel in (None, 1, 2):
+            audio = read_audio(io.BytesIO(both), channel=channel)
+            assert audio.duration == pytest.approx(4, abs=0.2)
+            for part in (audio.samples[8_000:24_000], audio.samples[40_000:56_000]):
+                assert pitch(part, 16_000) == pytest.approx(440, abs=2)
+                assert level(part) > 0.15
+
+
 class TestChannels:
     @pytest.mark.parametrize("num_channels", [2, 6, 8, 16])
     def test_channels_are_mixed_by_their_mean_or_chosen(self, tmp_path: Path, num_channels: int) -> None:

@@ -43,13 +43,15 @@ def read(path: Path, mode: str) -> tuple[float, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("suffix", "subtype"), [("flac", "PCM_16"), ("wav", "PCM_16"), ("ogg", "OPUS")])
-def test_two_hours_take_the_memory_of_ten_minutes(tmp_path: Path, suffix: str, subtype: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "subtype", "minutes"), [("flac", "PCM_16", 120), ("wav", "PCM_16", 120), ("ogg", "OPUS", 30)]
+)
+def test_hours_take_the_memory_of_minutes(tmp_path: Path, suffix: str, subtype: str, minutes: int) -> None:
     piece = np.random.default_rng(0).uniform(-0.1, 0.1, 60 * 8_000).astype(np.float32)
-    short = read(write_long(tmp_path / f"short.{suffix}", 10, piece, subtype=subtype), "read")
-    long = read(write_long(tmp_path / f"long.{suffix}", 120, piece, subtype=subtype), "read")
-    assert long[1] == pytest.approx(120 * 60 * 16_000, rel=1e-4)
-    # Two hours would be 440 MB in memory.
+    short = read(write_long(tmp_path / f"short.{suffix}", 5, piece, subtype=subtype), "read")
+    long = read(write_long(tmp_path / f"long.{suffix}", minutes, piece, subtype=subtype), "read")
+    assert long[1] == pytest.approx(minutes * 60 * 16_000, rel=1e-4)
+    # Half an hour would be 110 MB in memory, two hours 440 MB.
     assert long[0] < short[0] + 25
 
 

@@ -34,6 +34,9 @@ _MOST_SILENCE = 12 * 3_600.0
 
 _MANY_CHANNELS = 8
 
+_EXACT = ("mov", "matroska", "flac", "wav", "aiff")
+"""Demuxers whose durations are written down by the recorder rather than guessed from the bit rate."""
+
 _LONGEST = 10_000 * 3_600.0
 """Seconds. No recording lasts longer, so a header that says so is not believed."""
 
@@ -136,6 +139,13 @@ class AvDecoder:
                     yield silence, rate
             passed += len(values) / rate
             yield values, rate
+        self._compare(passed)
+
+    def _compare(self, passed: float) -> None:
+        """Warn where less was found than the header promises; other headers only guess."""
+        promised = self.info.duration
+        if self._container.format.name.startswith(_EXACT) and promised and passed < 0.99 * promised - 0.5:
+            self.warnings.append(f"the file ends early: {passed:.1f} s of the {promised:.1f} s it promises")
 
     def _decoded(self) -> Iterator[tuple[Frames, int, float | None]]:
         """Samples, their rate, and their time stamp in seconds."""
@@ -170,7 +180,7 @@ class AvDecoder:
             except IndexError:
                 continue  # a packet of a track that was not there at first; PyAV read it, and goes on after it
             except (av.FFmpegError, OSError, ValueError):
-                self.warnings.append("the file ends early")
+                self.warnings.append("the rest of the file cannot be read")
                 return
 
     def _frames(self, packet: Any) -> list[tuple[Frames, int, float | None] | None]:
