@@ -56,7 +56,6 @@ class Pool:
         else:
             self._open = np.maximum(self._open, value)
         self._num_open += count
-
         if self._num_open == self.factor:
             self._num_open = 0
             self._append_columns(self._open[None])
