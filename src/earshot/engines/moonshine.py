@@ -13,15 +13,28 @@ from pathlib import Path
 
 from earshot.audio.cutting import CutOptions
 from earshot.core.errors import EngineError, ModelError
-from earshot.core.types import Audio, Capabilities, Grammar, Samples, Segment, Transcript, Word
+from earshot.core.types import SAMPLE_RATE, Audio, Capabilities, Grammar, Samples, Segment, Transcript, Word
 from earshot.engines.base import Engine, EngineOptions, check_request
 from earshot.engines.moonshine_model import Frames, Hypothesis, MoonshineModel
 from earshot.engines.offline import OfflineRecognizer
+from earshot.engines.plausibility import (
+    ACCEPTED,
+    DOUBTFUL,
+    LONG_SPEECH,
+    SpeechEvidence,
+    changed_copies,
+    is_hopeless,
+)
 
 _MAX_FRAMES_IN_BATCH = 6_000
 """Padded frames (24 ms each) decoded together; beyond that the key/value cache leaves the processor's cache."""
 
 _MAX_CLIPS_IN_BATCH = 24
+
+_LONG_CLIP = 6 * SAMPLE_RATE
+"""Longer clips hold too much speech, by the detector's word, to be noise."""
+
+_NOTHING = Hypothesis((), (), is_complete=True)
 
 
 class MoonshineRecognizer(OfflineRecognizer):
@@ -30,7 +43,7 @@ class MoonshineRecognizer(OfflineRecognizer):
     model: a folder with ``encoder_model``, ``decoder_model_merged`` (.ort or .onnx) and ``tokenizer.bin``.
     """
 
-    cut_options = CutOptions(join_gap=0.5, target_duration=12.0)
+    cut_options = CutOptions(join_gap=1.0, target_duration=16.0)
 
     def __init__(self, folder: Path, *, name: str = "tiny-en", num_threads: int | None = None) -> None:
         self.name = f"moonshine/{name}"
@@ -48,7 +61,12 @@ class MoonshineRecognizer(OfflineRecognizer):
         hypotheses: dict[int, Hypothesis] = {}
         for batch, results in zip(batches, decoded, strict=True):
             hypotheses.update(zip(batch, results, strict=True))
-        return [self._transcript(audio, hypotheses[i]) for i, audio in enumerate(audios)]
+        said = [hypotheses[index] for index in range(len(audios))]
+        believed = self._model.pool.map(self.is_speech, [audio.samples for audio in audios], said)
+        return [
+            self._transcript(audio, hypothesis if is_believed else _NOTHING)
+            for audio, hypothesis, is_believed in zip(audios, said, believed, strict=True)
+        ]
 
     def open_utterance(self) -> MoonshineUtterance:
         """A growing utterance, decoded again and again; see ``earshot.engines.streaming``."""
@@ -58,8 +76,29 @@ class MoonshineRecognizer(OfflineRecognizer):
         """Stop the workers."""
         self._model.close()
 
+    def is_speech(self, samples: Samples, hypothesis: Hypothesis) -> bool:
+        """Whether the words were said rather than invented; see ``plausibility``."""
+        if not hypothesis.tokens or is_hopeless(hypothesis.log_probs):
+            return False
+        if len(samples) > _LONG_CLIP:
+            return True
+        evidence = SpeechEvidence(samples)
+        score = evidence.score(hypothesis.log_probs)
+        if evidence.num_frames >= LONG_SPEECH or score > DOUBTFUL[1]:
+            return True
+        if score < DOUBTFUL[0]:
+            return False
+        text = self._letters(hypothesis)
+        copies = self._model.decode([self._model.encode(copy) for copy in changed_copies(samples)])
+        num_agreeing = sum(self._letters(copy) == text for copy in copies)
+        return evidence.second_score(hypothesis.log_probs, num_agreeing) > ACCEPTED
+
+    def _letters(self, hypothesis: Hypothesis) -> str:
+        spelled = self._model.tokenizer.words(hypothesis.tokens)
+        return "".join(filter(str.isalnum, "".join(text for text, _ in spelled).lower()))
+
     def words(self, hypothesis: Hypothesis) -> tuple[Word, ...]:
-        """Words with their confidences; empty when the hypothesis is not to be believed."""
+        """Words with their confidences."""
         return tuple(
             Word(text, confidence=_confidence([hypothesis.log_probs[i] for i in positions]))
             for text, positions in self._model.tokenizer.words(hypothesis.tokens)
@@ -79,6 +118,7 @@ class MoonshineUtterance:
         self._recognizer = recognizer
         self._model = model
         self._tokens: tuple[int, ...] = ()
+        self._hypothesis = _NOTHING
 
     def decode(self, samples: Samples, num_stable: int = 0) -> tuple[Word, ...]:
         """Words of the utterance so far, of which the first ``num_stable`` stay as they were."""
@@ -86,7 +126,12 @@ class MoonshineUtterance:
         num_forced = spelled[num_stable - 1][1][-1] + 1 if 0 < num_stable <= len(spelled) else 0
         hypothesis = self._model.decode_draft(self._model.encode(samples), self._tokens, num_forced)
         self._tokens = hypothesis.tokens
+        self._hypothesis = hypothesis
         return self._recognizer.words(hypothesis)
+
+    def is_speech(self, samples: Samples) -> bool:
+        """Whether what was decoded last was said rather than invented."""
+        return self._recognizer.is_speech(samples, self._hypothesis)
 
 
 def _batches(encoded: Sequence[Frames], num_workers: int) -> list[list[int]]:

@@ -31,11 +31,19 @@ from earshot.core.types import (
 from earshot.engines.base import Recognizer
 
 
+_LONG_SPEECH = 48
+"""Frames (1.5 s) of speech before anything is committed: until then it may be a noise."""
+
+
 class OpenUtterance(Protocol):
     """An engine's own way to decode a growing utterance; see ``MoonshineRecognizer.open_utterance``."""
 
     def decode(self, samples: Samples, num_stable: int = 0) -> tuple[Word, ...]:
         """Words so far (times from the utterance's start); the first ``num_stable`` must stay as they were."""
+        ...
+
+    def is_speech(self, samples: Samples) -> bool:
+        """Whether what was decoded last was said rather than invented; asked before it becomes final."""
         ...
 
 
@@ -178,7 +186,7 @@ class BufferedStream:
             return [ended]
         if utterance.num_new_frames > utterance.silence:
             utterance.decode()
-        if not utterance.words:
+        if not utterance.words or not (utterance.num_stable or utterance.is_speech()):
             return [ended]
         return [Final(utterance.segment(utterance.words)), ended]
 
@@ -203,6 +211,10 @@ class RedecodedUtterance:
             words = (*stable, *words[_best_join(stable, words) :])
         self._words = words
         return words
+
+    def is_speech(self, samples: Samples) -> bool:  # noqa: ARG002 - the engine decided when it gave words
+        """Whether there are words."""
+        return bool(self._words)
 
 
 class _Utterance:
@@ -230,8 +242,12 @@ class _Utterance:
     def decode(self) -> None:
         words = self._decoder.decode(np.concatenate(self.frames), self.num_stable)
         self._num_decoded = len(self.frames)
-        self.num_stable = max(self.num_stable, _agreement(self.words, words))
+        if self.num_speech_frames >= _LONG_SPEECH:
+            self.num_stable = max(self.num_stable, _agreement(self.words, words))
         self.words = words
+
+    def is_speech(self) -> bool:
+        return self._decoder.is_speech(np.concatenate(self.frames))
 
     def segment(self, words: tuple[Word, ...]) -> Segment:
         offset = self.start * FRAME / SAMPLE_RATE
