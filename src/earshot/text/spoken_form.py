@@ -11,17 +11,19 @@ import unicodedata
 from collections.abc import Iterable
 
 Spoken = tuple[str, ...]
-"""Words in lower case, letters and apostrophes only; the letter's name is ``a.`` to tell it from the article."""
+"""Words in lower case, of letters and apostrophes; ``a.`` is the letter's name, to tell it from the article."""
 
 _MAX_FORMS = 8
 _MAX_DIGITS = 15  # longer runs of digits are read one by one
 _MAX_TOKEN = 200  # characters; no word is longer, so the rest is noise
 
+# fmt: off
 _UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)
+# fmt: on
+_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
 _SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"))
 _ORDINALS = {
     "one": "first",
@@ -101,6 +103,22 @@ _NUMBER = re.compile(r"(\d[\d,]*)?(?:\.(\d+))?")
 _INITIALS = re.compile(r"[a-z](?:\.[a-z])+\.?")
 _PIECES = re.compile(r"[$£€¥]?\d[\d,.:]*(?:st|nd|rd|th|bn|[kmbs])?(?![a-z0-9])|\d+|[a-z'.]+|[&%@+=°#]")
 _SIGN_LAST = re.compile(r"(\d[\d,.]*)([$£€¥])")
+_FOLDED = str.maketrans(
+    {
+        "ß": "ss",
+        "ø": "o",
+        "Ø": "O",
+        "æ": "ae",
+        "Æ": "Ae",
+        "œ": "oe",
+        "ł": "l",
+        "Ł": "L",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ı": "i",
+    }
+)
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})
 
 
@@ -164,7 +182,7 @@ def cardinal(value: int, *, with_and: bool = False) -> Spoken:
 
 def _fold(token: str) -> str:
     """Accents and typographic quotes removed; case kept."""
-    plain = unicodedata.normalize("NFKD", token.translate(_QUOTES))
+    plain = unicodedata.normalize("NFKD", token.translate(_QUOTES).translate(_FOLDED))
     return "".join(c for c in plain if not unicodedata.combining(c))
 
 
