@@ -39,6 +39,10 @@ class Verb:
 
 VERBS = {
     "transcribe": Verb("earshot.cli.transcribe", "transcribe", "Write down what is said in recordings."),
+    "listen": Verb("earshot.cli.listen", "listen", "Write down what is said into the microphone."),
+    "record": Verb("earshot.cli.record", "record", "Record the microphone, safe from crashes."),
+    "sessions": Verb("earshot.cli.sessions", "sessions", "Recover, export and remove what was listened to."),
+    "selftest": Verb("earshot.cli.selftest", "selftest", "Test microphone and engine with known speech."),
     "models": Verb("earshot.cli.models", "models", "List, fetch, check and move models."),
     "devices": Verb("earshot.cli.devices", "devices", "List microphones and loudspeakers."),
     "inspect": Verb("earshot.cli.inspect", "inspect_command", "Look at a recording: format, level, speech."),

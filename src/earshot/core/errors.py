@@ -11,6 +11,7 @@
     │   ├── UnknownModelError  (LookupError)
     │   └── DownloadError      (OSError)
     ├── FormatError        (ValueError)    a transcript or subtitle file cannot be read or written
+    ├── SessionError       (ValueError)    a recorded session is absent, in use, damaged or of another version
     └── OutputError        (OSError)       a result cannot be written
 
 Each says what happened, to which file, and in ``fix`` what to do next. Each is also the fitting built-in,
@@ -77,6 +78,10 @@ class DownloadError(ModelError, OSError):
 
 class FormatError(EarshotError, ValueError):
     """A transcript or subtitle file cannot be read, or a transcript cannot be written in that format."""
+
+
+class SessionError(EarshotError, ValueError):
+    """A recorded session is absent, in use, damaged or of another version."""
 
 
 class OutputError(EarshotError, OSError):

@@ -1,0 +1,205 @@
+"""What a live session looks like: moving on a terminal, a line an utterance in a pipe, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from earshot.audio.capture import Notice
+from earshot.audio.meter import Level
+from earshot.core.types import Final, Partial, SpeechEnded, SpeechStarted
+from earshot.live.journal import event_fields, segment_fields
+from earshot.live.session import SessionEvent, SessionStatus
+from earshot.text.clean import clean_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+
+class Screen(Protocol):
+    """Told of each event; a context manager."""
+
+    def __enter__(self) -> Screen: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def show(self, event: SessionEvent) -> None:
+        """Show what is new."""
+        ...
+
+    def remark(self, text: str) -> None:
+        """A line below the last utterance, such as its translation."""
+        ...
+
+
+class Lines:
+    """A line an utterance on standard output, notices on standard error."""
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def show(self, event: SessionEvent) -> None:
+        """Finals and notices alone."""
+        if isinstance(event, Final):
+            click.echo(clean_text(event.segment.text))  # which flushes
+        elif isinstance(event, Notice):
+            click.echo(f"earshot: {event.text}", err=True)
+
+    def remark(self, text: str) -> None:
+        """A line as well."""
+        click.echo(clean_text(text))
+
+
+class JsonLines:
+    """Every event as an object on a line: ``partial``, ``final``, ``speech_started``, ``notice`` and so on."""
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def show(self, event: SessionEvent) -> None:
+        """All of them."""
+        match event:
+            case Partial(segment, num_stable):
+                self._print({"type": "partial", "num_stable": num_stable, **segment_fields(segment)})
+            case Notice():
+                self._print({"type": "notice", **asdict(event)})
+            case Final() | SpeechStarted() | SpeechEnded():
+                self._print(event_fields(event))
+
+    def remark(self, text: str) -> None:
+        """``remark``, with its text."""
+        self._print({"type": "remark", "text": text})
+
+    def _print(self, fields: object) -> None:
+        click.echo(json.dumps(fields, ensure_ascii=False))
+
+
+class Terminal:
+    """Finals scroll up, the open utterance moves in grey, a status line tells level, delay and losses.
+
+    status: asked several times a second. console: where; None for standard output.
+    """
+
+    def __init__(self, status: Callable[[], SessionStatus], *, console: Console | None = None) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._status = status
+        self._partial = ""
+        self._console = console or Console(highlight=False, soft_wrap=False)
+        self._live = Live(
+            get_renderable=self._render, console=self._console, refresh_per_second=8, transient=True
+        )
+
+    def __enter__(self) -> Terminal:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._partial = ""
+        self._live.stop()
+
+    def show(self, event: SessionEvent) -> None:
+        """See ``Screen``."""
+        from rich.text import Text
+
+        match event:
+            case Partial(segment):
+                self._partial = clean_text(segment.text)
+            case Final(segment):
+                self._partial = ""
+                self._console.print(Text(clean_text(segment.text)))
+            case Notice(_, text):
+                self._console.print(Text(text, style="yellow"))
+            case SpeechEnded():
+                self._partial = ""
+
+    def remark(self, text: str) -> None:
+        """See ``Screen``."""
+        from rich.text import Text
+
+        self._console.print(Text(clean_text(text), style="cyan"))
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        status = status_line(self._status())
+        if not self._partial:
+            return status
+        # Only the end of a long utterance: what is taller than the screen could not be taken back.
+        room = max(20, self._console.width * 3)
+        shown = self._partial if len(self._partial) <= room else f"…{self._partial[-room:]}"
+        return Group(Text(shown, style="bright_black"), status)
+
+
+def status_line(status: SessionStatus) -> Text:
+    """``● 0:01:23 ▮▮▮▮▮▯▯▯▯▯ −23 dB · delay 0.4 s · USB microphone``, and what is wrong where something is."""
+    from rich.text import Text
+
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append("● " if status.is_ready else "○ ", style="red" if status.is_ready else "yellow")
+    line.append(clock(status.recorded))
+    line.append(" ")
+    line.append_text(level_bar(status.level))
+    for text, style in _parts(status):
+        line.append(" · ", style="dim")
+        line.append(text, style=style)
+    return line
+
+
+def _parts(status: SessionStatus) -> list[tuple[str, str]]:
+    parts = []
+    if not status.is_ready:
+        parts.append(("loading the engine, the sound is kept", "yellow"))
+    if status.delay is not None:
+        parts.append((f"delay {max(0.0, status.delay):.1f} s", ""))
+    if status.is_ready and status.backlog >= 1:
+        parts.append((f"{status.backlog:.0f} s behind", "yellow"))
+    if status.num_overruns:
+        parts.append((f"{status.num_overruns} overrun{'s' if status.num_overruns > 1 else ''}", "red"))
+    parts.append((clean_text(status.source), "dim"))
+    return parts
+
+
+_BAR_WIDTH = 12
+_BAR_FLOOR = -60.0
+
+
+def level_bar(level: Level) -> Text:
+    """A bar from −60 dBFS to full scale, and the peak in figures."""
+    from rich.text import Text
+
+    peak = level.peak_dbfs
+    filled = round(_BAR_WIDTH * (1 - max(_BAR_FLOOR, min(0.0, peak)) / _BAR_FLOOR))
+    style = "red" if peak > -1 else "green" if peak > -40 else "yellow"
+    bar = Text("▮" * filled, style=style)
+    bar.append("▯" * (_BAR_WIDTH - filled), style="dim")
+    bar.append("  −∞ dB" if math.isinf(peak) else f" {peak:>3.0f} dB".replace("-", "−"))
+    return bar
+
+
+def clock(seconds: float) -> str:
+    """``0:01:23``."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def choose_screen(status: Callable[[], SessionStatus], *, is_json: bool) -> Screen:
+    """JSON where asked for, the moving screen on a terminal, lines elsewhere."""
+    if is_json:
+        return JsonLines()
+    return Terminal(status) if sys.stdout.isatty() else Lines()

@@ -1,0 +1,138 @@
+"""``earshot listen``: what is said now, in text."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from earshot.cli._options import read_grammar, split_list
+from earshot.cli._outputs import check_folder
+from earshot.cli._screen import choose_screen
+from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
+from earshot.core.types import Transcript
+from earshot.engines import DEFAULT_ENGINE, find_engine
+from earshot.live.session import Session
+from earshot.live.spool import SegmentSpool
+from earshot.live.stored import unfinished_sessions
+from earshot.text.formats import FORMATS, find_format, write_transcript
+from earshot.transcription import TranscriptionOptions
+
+_EXAMPLES = """\b
+Examples:
+  earshot listen
+  earshot listen --device usb -o meeting.txt -o meeting.srt
+  earshot listen --engine vosk --language de --json > events.jsonl
+  arecord -q -f S16_LE -r 16000 | earshot listen -"""
+
+
+@click.command(epilog=_EXAMPLES)
+@sound_options
+@click.option("--engine", default=DEFAULT_ENGINE, show_default=True, metavar="NAME", help="The recognizer.")
+@click.option("--model", metavar="NAME", help="A name from 'earshot models list', or a folder.")
+@click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru.")
+@click.option("--compute", default="cpu", show_default=True, metavar="NAME", help="What computes.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of a decoder [all cores].")
+@click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE", help="Only these phrases, or JSGF.")
+@click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
+@click.option(
+    "--save",
+    "-o",
+    "saves",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the transcript there at the end; may be given again.",
+)
+@click.option(
+    "--format",
+    "-f",
+    "format_name",
+    metavar="NAME",
+    help=f"Of --save, where its suffix is none of {', '.join(FORMATS)}.",
+)
+@click.option("--duration", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop after so long.")
+@click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
+@click.option("--journal/--no-journal", default=True, help="Keep sound and text for 'earshot sessions' [yes].")
+def listen(
+    sound: SoundOptions,
+    engine: str,
+    model: str | None,
+    language: str | None,
+    compute: str,
+    threads: int | None,
+    grammar: Path | None,
+    hot_words: tuple[str, ...],
+    saves: tuple[Path, ...],
+    format_name: str | None,
+    duration: float | None,
+    is_json: bool,
+    journal: bool,
+) -> int:
+    """Write down what is said into the microphone, or in PCM on standard input (-), until Ctrl-C.
+
+    Sound and text are kept as they come: after a crash 'earshot sessions recover' has all but the last moment.
+    """
+    find_engine(engine)  # a mistyped name is told before anything is opened
+    for path in saves:
+        find_format(format_name, path)
+        check_folder(path.absolute().parent)
+    options = TranscriptionOptions(
+        engine=engine,
+        model=model,
+        language=language,
+        num_threads=threads,
+        device=compute,
+        grammar=read_grammar(grammar) if grammar else None,
+        hot_words=split_list(hot_words),
+    )
+    with ExitStack() as stack:
+        stack.enter_context(quiet_libraries())
+        if journal:
+            offer_recovery()
+        spool = SegmentSpool()
+        stack.callback(spool.release)
+        session = Session(
+            open_source(sound, complain),
+            options,
+            sinks=[spool] if saves else [],
+            has_journal=journal,
+            duration=duration,
+        )
+        signals = stack.enter_context(StopSignals(session.stop))
+        try:
+            _listen(session, is_json=is_json)
+        finally:
+            for path in saves:
+                transcript = Transcript(tuple(spool.segments()), language, session.status.recorded, engine)
+                write_transcript(transcript, path, format_name)
+    return signals.status
+
+
+def _listen(session: Session, *, is_json: bool) -> None:
+    closed_pipe: BrokenPipeError | None = None
+    with session, choose_screen(lambda: session.status, is_json=is_json) as screen:
+        for event in session:
+            if closed_pipe is not None:
+                continue  # nobody reads any more, but the session comes to its end in good order
+            try:
+                screen.show(event)
+            except BrokenPipeError as error:
+                closed_pipe = error
+                session.stop()
+    if session.lost:
+        complain(f"a full disk has cost {session.lost:.1f} s of sound")
+    if closed_pipe is not None:
+        raise closed_pipe
+
+
+def offer_recovery() -> None:
+    """One line where a session was left unfinished by a crash."""
+    if unfinished := unfinished_sessions():
+        many = (
+            f"{len(unfinished)} sessions were"
+            if len(unfinished) > 1
+            else f"the session {unfinished[-1].id} was"
+        )
+        complain(f"{many} cut off: 'earshot sessions recover' recognizes what is left")

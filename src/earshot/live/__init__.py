@@ -1,0 +1,21 @@
+"""Live sessions: a microphone (or a file, pipe, socket) to text at once, in a journal that survives a crash."""
+
+from earshot.audio.capture import Microphone, Notice, Source
+from earshot.live.finishing import PostProcessor, SegmentSink
+from earshot.live.session import Session, SessionEvent, SessionStatus, listen
+from earshot.live.sources import PacedFile, PcmStream, SocketListener
+
+__all__ = [
+    "Microphone",
+    "Notice",
+    "PacedFile",
+    "PcmStream",
+    "PostProcessor",
+    "SegmentSink",
+    "Session",
+    "SessionEvent",
+    "SessionStatus",
+    "SocketListener",
+    "Source",
+    "listen",
+]

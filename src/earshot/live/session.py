@@ -1,0 +1,294 @@
+"""A live session: sound to the journal at once, and to text as fast as the engine goes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from earshot.audio.capture import Microphone, Notice, Source
+from earshot.audio.meter import Level
+from earshot.core.types import SAMPLE_RATE, Event, Final, Samples, Segment
+from earshot.engines import EngineOptions, RecognitionStream, Recognizer, load_engine
+from earshot.live.backlog import Backlog
+from earshot.live.finishing import Finisher, PostProcessor, SegmentSink, Tail
+from earshot.live.journal import SessionJournal, SessionMeta, disk_notice, event_fields, now, segment_fields
+from earshot.live.pump import Pump
+from earshot.transcription import TranscriptionOptions
+
+SessionEvent: TypeAlias = Event | Notice
+
+_STEP = SAMPLE_RATE // 5
+"""Samples recognized at once when there is a backlog: events still come in good time."""
+
+_TICK = 0.1
+"""Seconds after which we look around even when no sound comes."""
+
+_BEHIND, _CAUGHT_UP = 2.0, 0.5
+"""Seconds of backlog at which partials are left out, and at which they come again."""
+
+_PATIENCE = 60.0
+"""Seconds of backlog at which a source that can wait has to."""
+
+_MARGIN = 0.2
+"""Seconds of sound around an utterance in which its words are looked for."""
+
+_TAIL = 45.0
+"""Seconds of sound kept for word times: longer than any engine's utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """How a session is doing. Times in seconds.
+
+    recorded: sound so far. backlog: of it not recognized yet. delay: from the end of the last utterance to its
+    text; None before the first and where the sound does not come in real time. num_overruns: losses of sound.
+    """
+
+    source: str
+    level: Level
+    recorded: float
+    backlog: float
+    delay: float | None
+    num_overruns: int
+    num_finals: int
+    is_ready: bool
+    is_behind: bool
+
+
+class Session:
+    """Listens to a source until it ends or ``stop`` is called. A context manager and an iterator.
+
+        with Session(Microphone("usb")) as session:
+            for event in session:
+                if isinstance(event, Final):
+                    print(event.segment.text)
+
+    Entering opens the source and begins to keep sound; only then is the engine loaded, so the first word is
+    whole. Iterating gives the stream's events and notices, on the thread that iterates; leaving the loop early
+    leaves the session unfinished, for ``earshot sessions recover``. Where the source breaks off, all that was
+    said comes first, then its AudioError.
+
+    options: engine, model and what it takes. recognizer: one that is loaded already and stays the caller's.
+    processors: applied to each final, in order. sinks: take each finished segment, with word times; closed at
+    the end. has_journal: keep sound and text in a folder of ``home`` (None: the user's own), crash-proof.
+    duration: seconds after which it stops. lost: seconds that a full disk has cost, known after leaving.
+    """
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        options: TranscriptionOptions | None = None,
+        *,
+        recognizer: Recognizer | None = None,
+        processors: Sequence[PostProcessor] = (),
+        sinks: Sequence[SegmentSink] = (),
+        has_journal: bool = True,
+        home: Path | None = None,
+        duration: float | None = None,
+    ) -> None:
+        self.options = options or TranscriptionOptions()
+        self.journal: SessionJournal | None = None
+        self._source = source or Microphone()
+        self._recognizer = recognizer
+        self._processors = list(processors)
+        self._sinks = sinks
+        self._has_journal = has_journal
+        self._home = home
+        self._notices: deque[Notice] = deque(maxlen=100)
+        self._resources = ExitStack()
+        self._backlog = Backlog(self._read_back if has_journal else None)
+        limit = None if duration is None else round(duration * SAMPLE_RATE)
+        self._pump = Pump(self._source, [self._receive], limit=limit, on_end=self._backlog.close)
+        self._is_stopping = threading.Event()
+        self._is_complete = False
+        self._is_ready = False
+        self._is_behind = False
+        self._has_caught_up = False
+        self._has_told_behind = False
+        self._num_finals = 0
+        self.lost = 0.0
+        self._delay: float | None = None
+
+    def __enter__(self) -> Session:
+        with ExitStack() as stack:
+            stack.callback(self._close_journal)
+            stack.callback(self._pump.join)
+            stack.callback(self.stop)
+            self._pump.open()  # first: a microphone that is not there shall leave no empty session behind
+            if self._has_journal:
+                self.journal = SessionJournal(self._meta(), home=self._home, on_failure=self._tell_disk)
+            self._pump.start()
+            self._resources = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._resources.close()
+
+    def stop(self) -> None:
+        """End soon: what was captured is still recognized. May be called from any thread or signal handler."""
+        self._is_stopping.set()
+        self._pump.stop()
+
+    @property
+    def status(self) -> SessionStatus:
+        """Now; may be asked from any thread."""
+        return SessionStatus(
+            source=self._source.name,
+            level=self._pump.level,
+            recorded=self._pump.num_samples / SAMPLE_RATE,
+            backlog=self._backlog.seconds,
+            delay=self._delay,
+            num_overruns=self._source.num_overruns,
+            num_finals=self._num_finals,
+            is_ready=self._is_ready,
+            is_behind=self._is_behind,
+        )
+
+    def __iter__(self) -> Iterator[SessionEvent]:
+        with ExitStack() as stack:
+            recognizer = self._recognizer
+            if recognizer is None:
+                recognizer = load_engine(self.options.engine, self._engine_options())
+                stack.callback(recognizer.close)
+            finisher = self._finisher(recognizer)
+            stack.callback(finisher.close)
+            options = self.options
+            stream = stack.enter_context(
+                recognizer.stream(grammar=options.grammar, hot_words=options.hot_words)
+            )
+            self._is_ready = True
+            yield from self._recognized(stream, finisher)
+        yield from self._news()
+        self._is_complete = True
+        if self._pump.error is not None:
+            raise self._pump.error
+
+    def _recognized(self, stream: RecognitionStream, finisher: Finisher) -> Iterator[SessionEvent]:
+        tail = Tail(_TAIL)
+        while (block := self._backlog.take(_STEP, _TICK)) is not None:
+            yield from self._news()
+            if not len(block):
+                continue
+            self._ease(stream)
+            tail.append(block)
+            for event in stream.accept(block):
+                yield self._told(event, tail, finisher)
+        for event in stream.finish():
+            yield self._told(event, tail, finisher)
+
+    def _told(self, event: Event, tail: Tail, finisher: Finisher) -> Event:
+        """The event as the user gets it, after the journal has it."""
+        if not isinstance(event, Final):
+            self._write(event_fields(event))
+            return event
+        raw = event.segment
+        segment = self._processed(raw)
+        index = self._num_finals
+        self._num_finals += 1
+        changed = {"raw": raw.text} if raw.text != segment.text else {}
+        self._write({"type": "final", "index": index, **segment_fields(segment), **changed})
+        finisher.put(index, segment, *tail.between(segment.start - _MARGIN, segment.end + _MARGIN))
+        self._delay = self._pump.age(segment.end) if self._source.is_live else None
+        return Final(segment)
+
+    def _processed(self, segment: Segment) -> Segment:
+        for process in list(self._processors):
+            try:
+                segment = process(segment)
+            except Exception as error:  # the words themselves matter more than how they are dressed
+                self._processors.remove(process)
+                reason = f"{type(error).__name__}: {error}"
+                self._notices.append(
+                    Notice("text", f"a step of post-processing fails and is left out: {reason}")
+                )
+        return segment
+
+    def _ease(self, stream: RecognitionStream) -> None:
+        """Leave partials out while there is a backlog, finals never."""
+        waiting = self._backlog.seconds
+        if waiting < _CAUGHT_UP:
+            self._is_behind = False
+            self._has_caught_up = True
+        elif waiting > _BEHIND and not self._is_behind:
+            self._is_behind = True
+            if self._has_caught_up and self._source.is_live and not self._has_told_behind:
+                self._has_told_behind = True
+                text = "recognition is slower than the speech: finals come later, partials are left out"
+                self._notices.append(Notice("behind", text))
+        if hasattr(stream, "skip_partials"):
+            stream.skip_partials = self._is_behind
+
+    def _news(self) -> Iterator[Notice]:
+        for notices in (self._pump.notices, self._notices):
+            while notices:
+                notice = notices.popleft()
+                self._write({"type": "notice", "kind": notice.kind, "text": notice.text})
+                yield notice
+
+    def _write(self, fields: dict[str, Any] | None) -> None:
+        if self.journal is not None and fields is not None:
+            self.journal.append_event(fields)
+
+    def _receive(self, block: Samples) -> None:
+        """On the capturing thread."""
+        if self.journal is not None:
+            self.journal.append_audio(block)
+        self._backlog.append(block)
+        while not (self._source.is_live or self._is_stopping.is_set()):
+            if self._backlog.wait_until_below(_PATIENCE, _TICK):
+                break
+
+    def _read_back(self, start: int, count: int) -> Samples:
+        assert self.journal is not None, "the journal is made before the first block comes"
+        return self.journal.read_audio(start, count)
+
+    def _tell_disk(self, error: OSError | None) -> None:
+        """On the journal's thread."""
+        self._notices.append(disk_notice(error))
+
+    def _close_journal(self) -> None:
+        if self.journal is None:
+            return
+        self.lost = self.journal.close(is_complete=self._is_complete)
+
+    def _meta(self) -> SessionMeta:
+        options = self.options
+        engine = self._recognizer.name.split("/")[0] if self._recognizer else options.engine
+        return SessionMeta(now(), self._source.name, engine, options.model, options.language)
+
+    def _engine_options(self) -> EngineOptions:
+        options = self.options
+        return EngineOptions(options.model, options.language, options.num_threads, options.device)
+
+    def _finisher(self, recognizer: Recognizer) -> Finisher:
+        capabilities = recognizer.capabilities
+        known = next(iter(capabilities.languages)) if len(capabilities.languages) == 1 else None
+        return Finisher(
+            self._sinks,
+            self.journal,
+            self._notices,
+            has_word_times=self.options.word_times and not capabilities.word_times,
+            language=self.options.language or known,
+        )
+
+
+def listen(
+    device: str | int | None = None,
+    options: TranscriptionOptions | None = None,
+    *,
+    has_journal: bool = True,
+) -> Iterator[Segment]:
+    """What is said into a microphone, utterance by utterance, until the loop is left or the device is gone.
+
+    >>> for segment in listen():          # doctest: +SKIP
+    ...     print(segment.text)
+    """
+    with Session(Microphone(device), options, has_journal=has_journal) as session:
+        for event in session:
+            if isinstance(event, Final):
+                yield event.segment
