@@ -34,7 +34,7 @@ def probe(folder: Path, recognizer: str, factory: str, arguments: Mapping[str, A
     request = json.dumps({"recognizer": recognizer, "factory": factory, "arguments": dict(arguments)})
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-P", "-m", __name__],  # -P: nothing is imported from the current folder
             input=request.encode(),
             capture_output=True,
             timeout=_LONGEST,
