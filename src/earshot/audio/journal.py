@@ -102,7 +102,7 @@ class AppendedFile:
             self._is_dirty = False
 
     def read(self, position: int, count: int) -> bytes:
-        """Up to ``count`` bytes from ``position`` on, written or waiting; lost ones are zeros. From any thread."""
+        """Up to ``count`` bytes from ``position`` on, written or not; lost ones are zeros. From any thread."""
         with self._lock:
             waiting = [
                 (at, data) for at, data in self._waiting if at < position + count and at + len(data) > position

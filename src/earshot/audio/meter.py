@@ -25,13 +25,14 @@ class Level:
 
 
 class Meter:
-    """Follows the level of a stream. level: of the last moments. silence: seconds of digital silence so far."""
+    """Follows the level of a stream."""
 
     def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
         self._sample_rate = sample_rate
         self._peak = 0.0
         self._power = 0.0
         self._num_silent = 0
+        self._loudest = 0.0
 
     def accept(self, samples: Samples) -> None:
         """Take the next block: float32 (n,), finite."""
@@ -39,6 +40,7 @@ class Meter:
             return
         peak = float(np.abs(samples).max())
         power = float(np.mean(np.square(samples, dtype=np.float32), dtype=np.float64))
+        self._loudest = max(self._loudest, peak)
         kept = math.exp(-len(samples) / self._sample_rate / _FALL)
         self._peak = max(peak, kept * self._peak)
         self._power = kept * self._power + (1 - kept) * power
@@ -46,8 +48,13 @@ class Meter:
 
     @property
     def level(self) -> Level:
-        """Now."""
+        """Of the last moments."""
         return Level(decibels(self._peak), decibels(math.sqrt(self._power)))
+
+    @property
+    def loudest_dbfs(self) -> float:
+        """The highest peak so far."""
+        return decibels(self._loudest)
 
     @property
     def silence(self) -> float:

@@ -15,7 +15,7 @@ from earshot.audio.capture import Notice
 from earshot.audio.meter import Level
 from earshot.core.types import Final, Partial, SpeechEnded, SpeechStarted
 from earshot.live.journal import event_fields, segment_fields
-from earshot.live.session import SessionEvent, SessionStatus
+from earshot.live.session import Session, SessionEvent, SessionStatus
 from earshot.text.clean import clean_text
 
 if TYPE_CHECKING:
@@ -61,9 +61,16 @@ class Lines:
 
 
 class JsonLines:
-    """Every event as an object on a line: ``partial``, ``final``, ``speech_started``, ``notice`` and so on."""
+    """Every event as an object on a line: ``listening`` first, then ``partial``, ``final``, ``notice`` and so on.
+
+    session: its id, None where nothing is kept.
+    """
+
+    def __init__(self, source: str, session: str | None) -> None:
+        self._head = {"type": "listening", "source": source, "session": session}
 
     def __enter__(self) -> JsonLines:
+        self._print(self._head)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -198,8 +205,8 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def choose_screen(status: Callable[[], SessionStatus], *, is_json: bool) -> Screen:
-    """JSON where asked for, the moving screen on a terminal, lines elsewhere."""
+def choose_screen(session: Session, *, is_json: bool) -> Screen:
+    """JSON where asked for, the moving screen on a terminal, lines elsewhere. session: entered."""
     if is_json:
-        return JsonLines()
-    return Terminal(status) if sys.stdout.isatty() else Lines()
+        return JsonLines(session.status.source, session.journal.id if session.journal else None)
+    return Terminal(lambda: session.status) if sys.stdout.isatty() else Lines()

@@ -112,7 +112,7 @@ def listen(
 
 def _listen(session: Session, *, is_json: bool) -> None:
     closed_pipe: BrokenPipeError | None = None
-    with session, choose_screen(lambda: session.status, is_json=is_json) as screen:
+    with session, choose_screen(session, is_json=is_json) as screen:
         for event in session:
             if closed_pipe is not None:
                 continue  # nobody reads any more, but the session comes to its end in good order

@@ -3,12 +3,13 @@
 from earshot.audio.capture import Microphone, Notice, Source
 from earshot.live.finishing import PostProcessor, SegmentSink
 from earshot.live.session import Session, SessionEvent, SessionStatus, listen
-from earshot.live.sources import PacedFile, PcmStream, SocketListener
+from earshot.live.sources import PacedFile, PacedSound, PcmStream, SocketListener
 
 __all__ = [
     "Microphone",
     "Notice",
     "PacedFile",
+    "PacedSound",
     "PcmStream",
     "PostProcessor",
     "SegmentSink",

@@ -88,6 +88,11 @@ class Pump:
         return self._meter.level
 
     @property
+    def loudest_dbfs(self) -> float:
+        """The highest peak so far."""
+        return self._meter.loudest_dbfs
+
+    @property
     def num_samples(self) -> int:
         """Captured so far."""
         return self._anchor.num_samples

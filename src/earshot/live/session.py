@@ -45,12 +45,14 @@ _TAIL = 45.0
 class SessionStatus:
     """How a session is doing. Times in seconds.
 
+    level: now. loudest_dbfs: the highest peak so far. is_ready: whether the engine is loaded.
     recorded: sound so far. backlog: of it not recognized yet. delay: from the end of the last utterance to its
     text; None before the first and where the sound does not come in real time. num_overruns: losses of sound.
     """
 
     source: str
     level: Level
+    loudest_dbfs: float
     recorded: float
     backlog: float
     delay: float | None
@@ -140,6 +142,7 @@ class Session:
         return SessionStatus(
             source=self._source.name,
             level=self._pump.level,
+            loudest_dbfs=self._pump.loudest_dbfs,
             recorded=self._pump.num_samples / SAMPLE_RATE,
             backlog=self._backlog.seconds,
             delay=self._delay,

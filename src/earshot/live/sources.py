@@ -47,35 +47,26 @@ class _Played:
         self._is_stopping.set()
 
 
-class PacedFile(_Played):
-    """A recording given out as if it were spoken now.
+class PacedSound(_Played):
+    """Sound in memory given out as if it were made now.
 
-    speed: 1 for real time, 2 for twice as fast, inf for as fast as it is taken. silence: seconds of it after
-    the end, so that the last utterance ends as it does with a microphone. Entering raises AudioError for a
-    file that cannot be read.
+    samples: float32 (n,), 16 kHz. speed: 1 for real time, 2 for twice as fast, inf for as fast as it is taken.
     """
 
-    def __init__(
-        self, path: Path, *, speed: float = 1.0, channel: int | None = None, silence: float = 0.0
-    ) -> None:
+    def __init__(self, samples: Samples, *, name: str = "sound in memory", speed: float = 1.0) -> None:
         if not speed > 0:
             raise AudioError(f"a speed is positive, not {speed:g}", fix="1 is real time")
-        super().__init__(path.name, is_live=math.isfinite(speed))
-        self._path = path
+        super().__init__(name, is_live=math.isfinite(speed))
+        self._samples = samples
         self._speed = speed
-        self._channel = channel
-        self._silence = silence
-        self._reader: AudioReader | None = None
 
-    def __enter__(self) -> PacedFile:
-        self._reader = self._resources.enter_context(open_audio(self._path, channel=self._channel))
+    def __enter__(self) -> PacedSound:
         return self
 
     def __iter__(self) -> Iterator[Samples]:
-        assert self._reader is not None, "a source is entered before it is iterated"
         begun = monotonic()
         num_given = 0
-        for piece in self._pieces(self._reader):
+        for piece in self._pieces():
             # Like a sound card: a piece is there when its last sample has been heard.
             due = begun + (num_given + len(piece)) / SAMPLE_RATE / self._speed
             if self._is_stopping.wait(max(0.0, due - monotonic())):
@@ -83,14 +74,36 @@ class PacedFile(_Played):
             num_given += len(piece)
             yield piece
 
-    def _pieces(self, reader: AudioReader) -> Iterator[Samples]:
-        for block in resampled(reader, reader.info.sample_rate):
-            for start in range(0, len(block), _PIECE):
-                yield block[start : start + _PIECE]
-        for warning in reader.warnings:
-            self.notices.append(Notice("input", warning))
-        for _ in range(round(self._silence * SAMPLE_RATE / _PIECE)):
-            yield np.zeros(_PIECE, np.float32)
+    def _pieces(self) -> Iterator[Samples]:
+        yield from _cut(self._samples)
+
+
+class PacedFile(PacedSound):
+    """The same for a recording. Entering raises AudioError for a file that cannot be read.
+
+    channel: counts from 1, None mixes all.
+    """
+
+    def __init__(self, path: Path, *, speed: float = 1.0, channel: int | None = None) -> None:
+        super().__init__(np.empty(0, np.float32), name=path.name, speed=speed)
+        self._path = path
+        self._channel = channel
+        self._reader: AudioReader | None = None
+
+    def __enter__(self) -> PacedFile:
+        self._reader = self._resources.enter_context(open_audio(self._path, channel=self._channel))
+        return self
+
+    def _pieces(self) -> Iterator[Samples]:
+        assert self._reader is not None, "a source is entered before it is iterated"
+        for block in resampled(self._reader, self._reader.info.sample_rate):
+            yield from _cut(block)
+        self.notices.extend(Notice("input", warning) for warning in self._reader.warnings)
+
+
+def _cut(samples: Samples) -> Iterator[Samples]:
+    for start in range(0, len(samples), _PIECE):
+        yield samples[start : start + _PIECE]
 
 
 class PcmStream(_Played):
