@@ -114,6 +114,8 @@ class MoonshineRecognizer(OfflineRecognizer):
 class MoonshineUtterance:
     """The open utterance of one live stream: what was decoded last is the draft of what comes next."""
 
+    language: str | None = "en"
+
     def __init__(self, recognizer: MoonshineRecognizer, model: MoonshineModel) -> None:
         self._recognizer = recognizer
         self._model = model
@@ -132,6 +134,10 @@ class MoonshineUtterance:
     def is_speech(self, samples: Samples) -> bool:
         """Whether what was decoded last was said rather than invented."""
         return self._recognizer.is_speech(samples, self._hypothesis)
+
+    def completeness(self, num_silent_frames: int) -> float:
+        """See ``OpenUtterance``."""
+        return 0.8
 
 
 def _batches(encoded: Sequence[Frames], num_workers: int) -> list[list[int]]:

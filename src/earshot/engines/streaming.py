@@ -30,13 +30,26 @@ from earshot.core.types import (
 )
 from earshot.engines.base import Recognizer
 
-
 _LONG_SPEECH = 48
 """Frames (1.5 s) of speech before anything is committed: until then it may be a noise."""
 
 
+_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
+
+_LONGEST = 30.0
+"""Seconds of one utterance, for engines that name no limit of their own."""
+
+_COMMITTED = 0.65
+"""Part of the longest utterance within which words are committed; a forced cut lies behind it."""
+
+
 class OpenUtterance(Protocol):
-    """An engine's own way to decode a growing utterance; see ``MoonshineRecognizer.open_utterance``."""
+    """An engine's own way to decode a growing utterance; see ``MoonshineRecognizer.open_utterance``.
+
+    language: of what was decoded last, None when unknown.
+    """
+
+    language: str | None
 
     def decode(self, samples: Samples, num_stable: int = 0) -> tuple[Word, ...]:
         """Words so far (times from the utterance's start); the first ``num_stable`` must stay as they were."""
@@ -46,6 +59,13 @@ class OpenUtterance(Protocol):
         """Whether what was decoded last was said rather than invented; asked before it becomes final."""
         ...
 
+    def completeness(self, num_silent_frames: int) -> float:
+        """How probably what was decoded last is all that the speaker wanted to say, in [0, 1].
+
+        num_silent_frames: frames of 32 ms since speech ended.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StreamingOptions:
@@ -53,20 +73,24 @@ class StreamingOptions:
 
     threshold, end_threshold: speech begins above the one and ends below the other.
     padding: sound kept before the first speech, so that its onset is whole.
-    update_interval: new sound between two partials.
+    first_update: speech before the first partial. update_interval: new sound between two partials;
+    update_share: at least this share of the utterance is new, so that long ones are not decoded too often.
     hesitation: silence after which the utterance is decoded to its end, for the case that it stays silent.
-    min_silence: silence that ends an utterance whose text looks complete.
-    max_silence: silence that ends any utterance.
+    min_silence, max_silence: silence that ends an utterance which sounds complete, or anything but complete.
+    patience: seconds of utterance after which ``min_silence`` is enough for any.
     min_speech: utterances with less speech are dropped as clicks.
     """
 
     threshold: float = 0.4
     end_threshold: float = 0.2
     padding: float = 0.3
+    first_update: float = 0.26
     update_interval: float = 0.4
-    hesitation: float = 0.16
-    min_silence: float = 0.32
-    max_silence: float = 0.8
+    update_share: float = 0.04
+    hesitation: float = 0.13
+    min_silence: float = 0.35
+    max_silence: float = 0.9
+    patience: float = 12.0
     min_speech: float = 0.1
 
 
@@ -74,6 +98,7 @@ class BufferedStream:
     """The live stream of an offline recognizer.
 
     Everything happens at frame borders of the stream's own clock, so events do not depend on block sizes.
+    skip_partials: set it while the computer is too slow; finals are then still decoded, partials are not.
     """
 
     def __init__(
@@ -84,12 +109,13 @@ class BufferedStream:
         hot_words: Sequence[str] = (),
         options: StreamingOptions | None = None,
     ) -> None:
+        self.skip_partials = False
         self._recognizer = recognizer
         self._grammar = grammar
         self._hot_words = tuple(hot_words)
         self._options = options or StreamingOptions()
         self._detector: VoiceActivityDetector | None = VoiceActivityDetector()
-        longest = recognizer.capabilities.max_duration or 30.0
+        longest = recognizer.capabilities.max_duration or _LONGEST
         self._longest = int(longest * SAMPLE_RATE // FRAME)
         self._rest = np.empty(0, np.float32)
         self._before: list[Samples] = []  # the last frames of silence, kept as padding
@@ -136,9 +162,14 @@ class BufferedStream:
         if probability < self._options.threshold:
             self._before = [*self._before, frame][-_frames(self._options.padding) :]
             return []
-        start = self._now - 1 - len(self._before)
-        self._utterance = _Utterance(self._open(), start, [*self._before, frame])
+        started = self._begin([*self._before, frame])
         self._before = []
+        return started
+
+    def _begin(self, frames: list[Samples]) -> list[Event]:
+        """Open an utterance whose last frame is the present one."""
+        start = self._now - len(frames)
+        self._utterance = _Utterance(self._open(), start, frames, int(_COMMITTED * self._longest))
         return [SpeechStarted(start * FRAME / SAMPLE_RATE)]
 
     def _open(self) -> OpenUtterance:
@@ -150,45 +181,60 @@ class BufferedStream:
 
     def _listen(self, utterance: _Utterance, frame: Samples, probability: float) -> list[Event]:
         options = self._options
-        utterance.frames.append(frame)
-        if probability >= options.end_threshold:
-            utterance.num_speech_frames += 1
-            utterance.silence = 0
-        else:
-            utterance.silence += 1
+        utterance.append(frame, is_speech=probability >= options.end_threshold)
+        if len(utterance.frames) >= self._longest:
+            return self._cut(utterance)
         if utterance.silence == _frames(options.hesitation):
             utterance.decode()
-        if utterance.silence >= _frames(options.min_silence) and (
-            utterance.looks_complete or utterance.silence >= _frames(options.max_silence)
-        ):
+            return self._partial(utterance)
+        if utterance.silence > _frames(options.hesitation) and utterance.silence >= self._patience(utterance):
             return self._end(utterance)
-        if len(utterance.frames) >= self._longest:
-            return self._end(utterance)
-        if utterance.silence == 0 and utterance.num_new_frames >= _frames(options.update_interval):
+        if utterance.silence == 0 and not self.skip_partials and self._is_update_due(utterance):
             utterance.decode()
             return self._partial(utterance)
         return []
 
+    def _is_update_due(self, utterance: _Utterance) -> bool:
+        options = self._options
+        if not utterance.is_decoded:
+            return utterance.num_speech_frames >= _frames(options.first_update)
+        interval = max(_frames(options.update_interval), int(options.update_share * len(utterance.frames)))
+        return utterance.num_new_frames >= interval
+
+    def _patience(self, utterance: _Utterance) -> int:
+        """Frames of silence that end the utterance as it stands."""
+        options = self._options
+        shortest, longest = _frames(options.min_silence), _frames(options.max_silence)
+        if len(utterance.frames) > _frames(options.patience):
+            return shortest
+        return round(longest + (shortest - longest) * utterance.completeness)
+
     def _partial(self, utterance: _Utterance) -> list[Event]:
         if not utterance.words:
             return []
-        segment = utterance.segment(utterance.words)
-        return [Partial(segment, utterance.num_stable)]
+        return [Partial(utterance.segment(), utterance.num_stable)]
+
+    def _cut(self, utterance: _Utterance) -> list[Event]:
+        """The utterance is as long as the engine bears: end it where it is quietest and go on from there."""
+        cut = utterance.quietest()
+        following = utterance.frames[cut:]
+        utterance.truncate(cut)
+        events = self._end(utterance)
+        return [*events, *self._begin(following)]
 
     def _end(self, utterance: _Utterance) -> list[Event]:
         """Close the utterance; what was decoded when the silence began is final unless speech followed."""
         self._utterance = None
-        self._before = utterance.frames[-min(utterance.silence, _frames(self._options.padding)) :]
-        if utterance.silence == 0:
-            self._before = []
-        ended = SpeechEnded((utterance.start + len(utterance.frames) - utterance.silence) * FRAME / SAMPLE_RATE)
+        silence = min(utterance.silence, _frames(self._options.padding))
+        self._before = utterance.frames[len(utterance.frames) - silence :]
+        ended = SpeechEnded(utterance.end)
         if utterance.num_speech_frames < _frames(self._options.min_speech):
             return [ended]
-        if utterance.num_new_frames > utterance.silence:
+        if not utterance.is_decoded or utterance.num_new_frames > utterance.silence:
             utterance.decode()
-        if not utterance.words or not (utterance.num_stable or utterance.is_speech()):
+        if not utterance.words or not (utterance.num_stable or utterance.is_speech):
             return [ended]
-        return [Final(utterance.segment(utterance.words)), ended]
+        return [Final(utterance.segment()), ended]
 
 
 class RedecodedUtterance:
@@ -199,6 +245,7 @@ class RedecodedUtterance:
         self._grammar = grammar
         self._hot_words = hot_words
         self._words: tuple[Word, ...] = ()
+        self.language: str | None = None
 
     def decode(self, samples: Samples, num_stable: int = 0) -> tuple[Word, ...]:
         """See ``OpenUtterance``."""
@@ -206,6 +253,7 @@ class RedecodedUtterance:
             [Audio(samples)], grammar=self._grammar, hot_words=self._hot_words
         )[0]
         words = transcript.words
+        self.language = transcript.language
         stable = self._words[:num_stable]
         if [word.text for word in words[:num_stable]] != [word.text for word in stable]:
             words = (*stable, *words[_best_join(stable, words) :])
@@ -216,49 +264,87 @@ class RedecodedUtterance:
         """Whether there are words."""
         return bool(self._words)
 
+    def completeness(self, num_silent_frames: int) -> float:  # noqa: ARG002 - the text is all there is to go by
+        """Half, where marks do not tell."""
+        return 0.9 if self._words and self._words[-1].text.endswith(_SENTENCE_ENDS) else 0.5
+
 
 class _Utterance:
-    """The open utterance: its frames, its words so far and how many of them are committed."""
+    """The open utterance: its frames, its words so far and how many of them are committed.
 
-    def __init__(self, decoder: OpenUtterance, start: int, frames: list[Samples]) -> None:
+    start: its first frame in the stream. commit_limit: frames after which nothing more is committed, so that
+    an utterance that gets too long can be cut behind everything that was.
+    """
+
+    def __init__(self, decoder: OpenUtterance, start: int, frames: list[Samples], commit_limit: int) -> None:
         self.start = start
         self.frames = frames
         self.words: tuple[Word, ...] = ()
         self.num_stable = 0
         self.num_speech_frames = 1
         self.silence = 0
+        self.completeness = 0.0
         self._decoder = decoder
+        self._commit_limit = commit_limit
         self._num_decoded = 0
+
+    @property
+    def is_decoded(self) -> bool:
+        return self._num_decoded > 0
 
     @property
     def num_new_frames(self) -> int:
         return len(self.frames) - self._num_decoded
 
     @property
-    def looks_complete(self) -> bool:
-        """Whether the text ends as sentences do."""
-        return bool(self.words) and self.words[-1].text.endswith((".", "?", "!", "…", "。", "？", "！"))
+    def end(self) -> float:
+        """When speech ended, in seconds of the stream."""
+        return (self.start + len(self.frames) - self.silence) * FRAME / SAMPLE_RATE
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether the words were said rather than invented."""
+        return self._decoder.is_speech(self._samples())
+
+    def append(self, frame: Samples, *, is_speech: bool) -> None:
+        self.frames.append(frame)
+        self.num_speech_frames += is_speech
+        self.silence = 0 if is_speech else self.silence + 1
 
     def decode(self) -> None:
-        words = self._decoder.decode(np.concatenate(self.frames), self.num_stable)
+        words = self._decoder.decode(self._samples(), self.num_stable)
         self._num_decoded = len(self.frames)
-        if self.num_speech_frames >= _LONG_SPEECH:
+        if self.num_speech_frames >= _LONG_SPEECH and len(self.frames) <= self._commit_limit:
             self.num_stable = max(self.num_stable, _agreement(self.words, words))
         self.words = words
+        if self.silence:
+            self.completeness = self._decoder.completeness(self.silence)
 
-    def is_speech(self) -> bool:
-        return self._decoder.is_speech(np.concatenate(self.frames))
+    def quietest(self) -> int:
+        """The frame behind the commit limit around which there is least sound."""
+        loudness = [float(np.abs(frame).mean()) for frame in self.frames[self._commit_limit :]]
+        smooth = np.convolve(np.pad(loudness, 2, mode="edge"), np.ones(5) / 5, mode="valid")
+        return self._commit_limit + int(np.argmin(smooth))
 
-    def segment(self, words: tuple[Word, ...]) -> Segment:
+    def truncate(self, num_frames: int) -> None:
+        """Keep the first ``num_frames`` frames."""
+        self.frames = self.frames[:num_frames]
+        self.silence = 0
+        self._num_decoded = -1  # whatever was decoded is of another length now
+
+    def segment(self) -> Segment:
         offset = self.start * FRAME / SAMPLE_RATE
-        end = offset + (len(self.frames) - self.silence) * FRAME / SAMPLE_RATE
         placed = tuple(
             word
             if word.start is None or word.end is None
             else replace(word, start=word.start + offset, end=word.end + offset)
-            for word in words
+            for word in self.words
         )
-        return Segment(" ".join(word.text for word in words), offset, end, placed)
+        text = " ".join(word.text for word in self.words)
+        return Segment(text, offset, self.end, placed, language=self._decoder.language)
+
+    def _samples(self) -> Samples:
+        return np.concatenate(self.frames)
 
 
 def _agreement(before: Sequence[Word], after: Sequence[Word]) -> int:
