@@ -61,7 +61,7 @@ class Lines:
 
 
 class JsonLines:
-    """Every event as an object on a line: ``listening`` first, then ``partial``, ``final``, ``notice`` and so on.
+    """Every event as an object on a line, the first of type ``listening``.
 
     session: its id, None where nothing is kept.
     """

@@ -13,11 +13,15 @@ from earshot.cli._screen import choose_screen
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
 from earshot.core.types import Transcript
 from earshot.engines import DEFAULT_ENGINE, find_engine
+from earshot.live.processors import TextOptions, post_processors
 from earshot.live.session import Session
 from earshot.live.spool import SegmentSpool
 from earshot.live.stored import unfinished_sessions
 from earshot.text.formats import FORMATS, find_format, write_transcript
+from earshot.text.numbers import NumberForm
 from earshot.transcription import TranscriptionOptions
+
+_NUMBERS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}
 
 _EXAMPLES = """\b
 Examples:
@@ -52,6 +56,19 @@ Examples:
     metavar="NAME",
     help=f"Of --save, where its suffix is none of {', '.join(FORMATS)}.",
 )
+@click.option(
+    "--punctuate/--no-punctuate",
+    "is_punctuated",
+    default=True,
+    help="Marks and capitals where the engine writes none, in English and Russian [yes].",
+)
+@click.option(
+    "--numbers",
+    type=click.Choice(["words", "digits", "as-is"]),
+    default="as-is",
+    show_default=True,
+    help="How to write them.",
+)
 @click.option("--duration", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop after so long.")
 @click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
 @click.option("--journal/--no-journal", default=True, help="Keep sound and text for 'earshot sessions' [yes].")
@@ -66,6 +83,8 @@ def listen(
     hot_words: tuple[str, ...],
     saves: tuple[Path, ...],
     format_name: str | None,
+    is_punctuated: bool,
+    numbers: str,
     duration: float | None,
     is_json: bool,
     journal: bool,
@@ -96,6 +115,7 @@ def listen(
         session = Session(
             open_source(sound, complain),
             options,
+            processors=post_processors(TextOptions(is_punctuated, _NUMBERS[numbers])),
             sinks=[spool] if saves else [],
             has_journal=journal,
             duration=duration,

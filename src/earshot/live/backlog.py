@@ -81,14 +81,15 @@ class Backlog:
         """None where the next sample is not in memory any more."""
         if self._num_taken < self._num_dropped:
             return None
-        first = self._blocks[0] if self._blocks else None
-        while first is not None and self._num_dropped + len(first) <= self._num_taken:
-            self._num_dropped += len(self._blocks.popleft())
-            first = self._blocks[0] if self._blocks else None
-        if first is None:
-            return np.empty(0, np.float32)
-        at = self._num_taken - self._num_dropped
-        samples = first[at : at + most]
-        self._num_taken += len(samples)
+        blocks: list[Samples] = []
+        while self._blocks and most > 0:
+            first = self._blocks[0]
+            at = self._num_taken - self._num_dropped
+            if at == len(first):
+                self._num_dropped += len(self._blocks.popleft())
+                continue
+            blocks.append(first[at : at + most])
+            self._num_taken += len(blocks[-1])
+            most -= len(blocks[-1])
         self._condition.notify_all()
-        return samples
+        return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.empty(0, np.float32)])

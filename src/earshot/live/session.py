@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -107,6 +107,7 @@ class Session:
         limit = None if duration is None else round(duration * SAMPLE_RATE)
         self._pump = Pump(self._source, [self._receive], limit=limit, on_end=self._backlog.close)
         self._is_stopping = threading.Event()
+        self._language: str | None = None
         self._is_complete = False
         self._is_ready = False
         self._is_behind = False
@@ -158,6 +159,7 @@ class Session:
             if recognizer is None:
                 recognizer = load_engine(self.options.engine, self._engine_options())
                 stack.callback(recognizer.close)
+            self._language = self.options.language or _only(recognizer.capabilities.languages)
             finisher = self._finisher(recognizer)
             stack.callback(finisher.close)
             options = self.options
@@ -189,7 +191,7 @@ class Session:
         if not isinstance(event, Final):
             self._write(event_fields(event))
             return event
-        raw = event.segment
+        raw = replace(event.segment, language=event.segment.language or self._language)
         segment = self._processed(raw)
         index = self._num_finals
         self._num_finals += 1
@@ -269,15 +271,18 @@ class Session:
         return EngineOptions(options.model, options.language, options.num_threads, options.device)
 
     def _finisher(self, recognizer: Recognizer) -> Finisher:
-        capabilities = recognizer.capabilities
-        known = next(iter(capabilities.languages)) if len(capabilities.languages) == 1 else None
         return Finisher(
             self._sinks,
             self.journal,
             self._notices,
-            has_word_times=self.options.word_times and not capabilities.word_times,
-            language=self.options.language or known,
+            has_word_times=self.options.word_times and not recognizer.capabilities.word_times,
+            language=self._language,
         )
+
+
+def _only(languages: frozenset[str]) -> str | None:
+    """The language of an engine that knows one."""
+    return next(iter(languages)) if len(languages) == 1 else None
 
 
 def listen(

@@ -213,7 +213,7 @@ def _listen(address: str, resources: contextlib.ExitStack) -> socket.socket:
     kind, _, place = address.partition("://")
     if kind == "tcp":
         host, _, port = place.rpartition(":")
-        if not host or not port.isdecimal():
+        if not host or not port.isdecimal() or int(port) > 65_535:
             raise ValueError("it names no host and port")
         return socket.create_server((host.strip("[]"), int(port)), family=_family(host))
     if kind == "unix" and hasattr(socket, "AF_UNIX") and place:
