@@ -143,6 +143,15 @@ def _parsed(words: Sequence[str]) -> list[str]:
     return tokens
 
 
+def read_number(words: Sequence[str], position: int) -> tuple[str, str, int] | None:
+    """The spoken number that begins at ``position``: its digits, the punctuation behind it, where it ends.
+
+    words: lower case, hyphens split. None where no number begins.
+    """
+    number = _Number(words, position)
+    return None if number.text is None else (number.text, number.trailing, number.position)
+
+
 class _Number:
     """Reads one number from ``position`` on. text: its digits, None where there is none."""
 
