@@ -129,6 +129,16 @@ class MoonshineModel:
         self._past = past
         self._outputs = [output.name for output in self._decoder.get_outputs()]
         self._step_outputs = ["logits", *(name for name in self._outputs if ".decoder." in name)]
+        vocabulary = self._decoder.get_outputs()[0].shape[-1]
+        if isinstance(vocabulary, int) and vocabulary != len(self.tokenizer.pieces):
+            raise ModelError(
+                f"{folder}: the tokenizer has {len(self.tokenizer.pieces)} tokens and the decoder {vocabulary}",
+                fix="install the model again",
+            )
+        self.begins_word = np.array(
+            [piece.startswith("▁".encode()) for piece in self.tokenizer.pieces], np.bool_
+        )
+        self.begins_word[END] = True
         self.num_threads = num_threads or _num_cores()
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -245,6 +255,8 @@ class _Batch:
         best = logits[0].argmax(axis=-1)
         num_right = min(num_forced, len(draft))
         best[:num_right] = draft[:num_right]
+        if num_right:  # what follows must not prolong the last word that is kept, not even by a comma
+            best[num_right] = np.where(self._model.begins_word, logits[0, num_right], -np.inf).argmax()
         while num_right < len(draft) and best[num_right] == draft[num_right]:
             num_right += 1
         self._feeds.update(cache)
