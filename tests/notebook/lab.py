@@ -39,7 +39,7 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def private_environment(folder: Path) -> dict[str, str]:
+def private_environment(folder: Path, base: dict[str, str] | None = None) -> dict[str, str]:
     """Every place where Jupyter, IPython or Earshot keep things lies in ``folder``."""
     places = {
         "JUPYTER_CONFIG_DIR": "config",
@@ -49,11 +49,12 @@ def private_environment(folder: Path) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
         "EARSHOT_HOME": "earshot",
-        "HOME": "home",
     }
+    if base is None:
+        places["HOME"] = "home"
     for name in places.values():
         (folder / name).mkdir(parents=True, exist_ok=True)
-    return {**os.environ, **{key: str(folder / name) for key, name in places.items()}}
+    return {**(base or os.environ), **{key: str(folder / name) for key, name in places.items()}}
 
 
 def free_port() -> int:
@@ -70,10 +71,14 @@ def jupyter_lab(folder: Path, environment: dict[str, str] | None = None) -> Iter
     root.mkdir(exist_ok=True)
     port = free_port()
     environment = environment or private_environment(folder)
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     command = [
         *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"),
         *("--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"),
         *("--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.expose_app_in_browser=True"),
+        "--ServerApp.allow_remote_access=True",
         *("--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
     ]
     with (folder / "jupyter.log").open("wb") as log:
@@ -127,7 +132,12 @@ def running_kernels(runtime: Path) -> list[int]:
 
 @contextlib.contextmanager
 def browser(
-    folder: Path, *, sound: Path | None = None, arguments: tuple[str, ...] = (), width: int = 1280
+    folder: Path,
+    *,
+    sound: Path | None = None,
+    arguments: tuple[str, ...] = (),
+    preferences: dict[str, object] | None = None,
+    size: tuple[int, int] = (1280, 1000),
 ) -> Iterator[Any]:
     """Headless Chromium whose microphone plays ``sound`` once from the moment it is opened."""
     from selenium import webdriver
@@ -149,7 +159,7 @@ def browser(
         "--mute-audio",
         "--lang=en-GB",
         f"--user-data-dir={profile}",
-        f"--window-size={width},1000",
+        f"--window-size={size[0]},{size[1]}",
         *arguments,
     ):
         options.add_argument(argument)
@@ -157,6 +167,7 @@ def browser(
         options.add_argument("--use-fake-ui-for-media-stream")
         options.add_argument("--use-fake-device-for-media-stream")
         options.add_argument(f"--use-file-for-fake-audio-capture={sound}%noloop")
+    options.add_experimental_option("prefs", preferences or {})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
@@ -268,12 +279,27 @@ class Page:
             "return document.querySelectorAll('.earshot-recorder')[arguments[0]].dataset.status", index
         )
 
+    def said(self, index: int = 0) -> str:
+        """What the recorder says of itself."""
+        return self.script(
+            "return document.querySelectorAll('.earshot-recorder')[arguments[0]]"
+            ".querySelector('.earshot-status').textContent",
+            index,
+        )
+
+    def errors(self) -> list[str]:
+        """What went wrong in the page since the last question, apart from files that servers lack."""
+        entries = self.driver.get_log("browser")
+        return [
+            entry["message"] for entry in entries if entry["level"] == "SEVERE" and entry["source"] != "network"
+        ]
+
     def state(self) -> str:
         logs = [entry["message"][:300] for entry in self.driver.get_log("browser")][-8:]
         shown = self.script(
-            "return [...document.querySelectorAll('.jp-OutputArea')].map((e) => e.innerText).join(' | ').slice(0, 2000)"
+            "return [...document.querySelectorAll('.jp-OutputArea')].map((area) => area.innerText).join(' | ')"
         )
-        return f"{shown}\n" + "\n".join(logs)
+        return f"{shown[:2000]}\n" + "\n".join(logs)
 
     def kernel(self, code: str, seconds: float = 60) -> Any:
         """What ``code``, run in the notebook's kernel, leaves in ``answer``; must be JSON."""

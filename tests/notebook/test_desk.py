@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from earshot.engines.scripted import ScriptedRecognizer
 from earshot.notebook import desk as desk_module
 from earshot.notebook.desk import Desk
 from earshot.transcription import TranscriptionOptions
+from tests.live.virtual_microphone import wait_for
 
 WORDS = "one two three four five six seven eight nine"
 
@@ -196,9 +196,7 @@ def test_a_page_that_comes_later_is_told_everything(make: Maker) -> None:
     page.hello()
     page.begin()
     page.speak(4.0)
-    deadline = time.monotonic() + 20
-    while not desk.notes.segments and time.monotonic() < deadline:
-        time.sleep(0.01)
+    assert wait_for(lambda: desk.notes.segments, 20)
     desk.receive({"type": "hello", "client": "c2"}, [])
     seen = page.last("snapshot")
     assert [segment["text"] for segment in seen["finals"]] == [WORDS]
@@ -376,12 +374,50 @@ def test_the_summary_follows_what_is_said(make: Maker) -> None:
     page.send("pane", pane="summary", is_open=True, language=None)
     page.speak(8.0, is_last=True)
     assert desk.wait(20)
-    deadline = time.monotonic() + 20
-    while not page.last("pane")["changes"]["lines"] and time.monotonic() < deadline:
-        time.sleep(0.02)
+    assert wait_for(lambda: page.last("pane")["changes"]["lines"], 20)
     assert any("harbour" in line for line in page.last("pane")["changes"]["lines"])
     page.send("pane", pane="summary", is_open=False, language=None)
     assert page.last("pane")["changes"]["is_open"] is False
+
+
+class Shouting:
+    """A translator into capitals."""
+
+    name, source, target = "shouting", "en", "en-x"
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def translate(self, text: str) -> str:
+        return text.upper()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def __enter__(self) -> Shouting:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def test_the_translation_follows_what_is_said_and_what_was_said_before(make: Maker) -> None:
+    translator = Shouting()
+    desk, page = make(translator=translator)
+    page.hello()
+    assert page.last("snapshot")["panes"]["translation"]["languages"] == ["en-x"]
+    page.begin()
+    for _ in range(20):
+        page.speak(0.2)
+    page.send("pane", pane="translation", is_open=True, language="en-x")
+    page.speak(4.0, is_last=True)
+    assert desk.wait(20)
+    wanted = [segment.text.upper() for segment in desk.transcript.segments]
+    assert len(wanted) == 3
+    assert wait_for(lambda: page.last("pane")["changes"]["lines"] == wanted, 20)
+    page.send("pane", pane="translation", is_open=False, language=None)
+    assert wait_for(lambda: earshot_threads() == [], 20)
+    assert not translator.is_closed
 
 
 def test_two_recorders_do_not_hear_each_other(make: Maker) -> None:

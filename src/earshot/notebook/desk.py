@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earshot.audio.capture import Microphone, Notice, Source
 from earshot.audio.devices import find_device, list_devices
@@ -27,6 +27,9 @@ from earshot.notebook.recording import Recording
 from earshot.notebook.source import BrowserSource, Pulse
 from earshot.text.formats import find_format, write_transcript
 from earshot.transcription import TranscriptionOptions
+
+if TYPE_CHECKING:
+    from earshot.text.translation import Translator
 
 BROWSER = "browser"
 EXPORTS = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt", "json": "application/json"}
@@ -52,6 +55,7 @@ class Desk:
         recognizer: Recognizer | None = None,
         microphone: str | int = BROWSER,
         processors: Sequence[PostProcessor] | None = None,
+        translator: Translator | None = None,
         sessions: Path | None = None,
         on_idle: Callable[[Message], None] = lambda _: None,
     ) -> None:
@@ -65,7 +69,7 @@ class Desk:
         self._sessions = sessions
         self._on_idle = on_idle
         self._engine = KeptEngine(options, recognizer, loading=self._tell_loading)
-        self._panes = Panes(self._tell_pane)
+        self._panes = Panes(self._tell_pane, translator, lambda: self._engine.language)
         self._pulse = Pulse()
         self._lock = threading.RLock()
         self._clients: dict[str, None] = {}  # in the order in which they came

@@ -85,6 +85,13 @@ class KeptEngine:
         self._lock = threading.Lock()
 
     @property
+    def language(self) -> str | None:
+        """What it was told to listen for, or the only one it knows; None while that is not known."""
+        recognizer = self._recognizer
+        known = recognizer.capabilities.languages if recognizer is not None else frozenset()
+        return self._options.language or (next(iter(known)) if len(known) == 1 else None)
+
+    @property
     def capabilities(self) -> Capabilities:
         """Of the loaded recognizer."""
         return self._loaded().capabilities

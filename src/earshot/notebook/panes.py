@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from earshot.core.errors import EarshotError
 from earshot.core.types import Segment
 
-Follow: TypeAlias = Callable[[Segment], list[str] | None]
-"""Takes the next final; returns all lines to be shown, or None where they stay as they are."""
+if TYPE_CHECKING:
+    from earshot.text.translation import LiveTranslation, Translator
+
+
+class Follower(Protocol):
+    """Reads along."""
+
+    def follow(self, segment: Segment) -> list[str] | None:
+        """Take the next final; all lines to be shown, or None where they stay as they are."""
+        ...
+
+    def close(self) -> None:
+        """Release what was loaded."""
+        ...
+
 
 Tell: TypeAlias = Callable[[dict[str, Any]], None]
 
@@ -22,7 +36,7 @@ class Pane:
     make: loads what it needs, on the pane's thread; may raise EarshotError, which is shown.
     """
 
-    def __init__(self, make: Callable[[str | None], Follow], tell: Tell) -> None:
+    def __init__(self, make: Callable[[str | None], Follower], tell: Tell) -> None:
         self.is_open = False
         self.lines: list[str] = []
         self.note = ""
@@ -48,9 +62,12 @@ class Pane:
 
     def close(self) -> None:
         """Show it no longer; its thread ends after what it is at."""
+        was_open, self.is_open = self.is_open, False
         if self._queue is not None:
             self._queue.put(None)
-        self.is_open, self._queue = False, None
+            self._queue = None
+        if was_open:
+            self._tell(self.state())
 
     def state(self) -> dict[str, Any]:
         """For the page."""
@@ -58,10 +75,10 @@ class Pane:
 
     def _run(self, waiting: queue.SimpleQueue[Segment | None], language: str | None) -> None:
         try:
-            follow = self._make(language)
-            while (segment := waiting.get()) is not None and self._queue is waiting:
-                if (lines := follow(segment)) is not None:
-                    self._show(waiting, lines, "")
+            with contextlib.closing(self._make(language)) as follower:
+                while (segment := waiting.get()) is not None and self._queue is waiting:
+                    if (lines := follower.follow(segment)) is not None:
+                        self._show(waiting, lines, "")
         except EarshotError as error:
             self._show(waiting, [], str(error))
         except Exception as error:  # shown in the pane; the transcript must not suffer from it
@@ -74,26 +91,42 @@ class Pane:
 
 
 class Panes:
-    """Both. tell: takes a pane's name and what has changed in it."""
+    """Both. tell: takes a pane's name and what has changed in it. translator: the caller's own.
 
-    def __init__(self, tell: Callable[[str, dict[str, Any]], None]) -> None:
-        self._language: str | None = None
-        self._panes = {"summary": Pane(_summary, lambda changes: tell("summary", changes))}
+    language: what is spoken, None where that is not known.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[str, dict[str, Any]], None],
+        translator: Translator | None = None,
+        language: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._translator = translator
+        self._language = language
+        self._targets = [translator.target] if translator else targets_of_translation()
+        self._target = translator.target if translator else None
+        self._panes = {
+            "summary": Pane(_Summary, lambda changes: tell("summary", changes)),
+            "translation": Pane(
+                self._translation, lambda changes: tell("translation", self._with_targets(changes))
+            ),
+        }
 
     def state(self) -> dict[str, Any]:
-        """All panes that there are."""
-        return {name: pane.state() for name, pane in self._panes.items()}
+        """All panes."""
+        states = {name: pane.state() for name, pane in self._panes.items()}
+        return {**states, "translation": self._with_targets(states["translation"])}
 
     def open(self, name: str, is_open: bool, language: str | None, segments: Sequence[Segment]) -> None:
-        """Show or hide one. language: to translate into."""
-        pane = self._panes.get(name)
-        if pane is None:
-            return
+        """Show or hide one. language: to translate into; None for the one before."""
+        pane = self._panes[name]
+        if name == "translation" and language is not None:
+            self._target = language
         if is_open:
-            pane.open(segments, language)
+            pane.open(segments, self._target if name == "translation" else None)
         else:
             pane.close()
-            pane._tell(pane.state())
 
     def put(self, segment: Segment) -> None:
         """The next final."""
@@ -102,23 +135,75 @@ class Panes:
 
     def clear(self) -> None:
         """Begin again where something is open."""
-        for pane in self._panes.values():
+        for name, pane in self._panes.items():
             if pane.is_open:
-                pane.open(())
+                self.open(name, True, None, ())
 
     def close(self) -> None:
         """End the threads."""
         for pane in self._panes.values():
             pane.close()
 
+    def _with_targets(self, state: dict[str, Any]) -> dict[str, Any]:
+        targets = self._targets
+        target = self._target if self._target in targets else next(iter(targets), None)
+        return {**state, "is_available": bool(targets), "languages": targets, "language": target}
 
-def _summary(_: str | None) -> Follow:
-    from earshot.text.summary import RunningSummary
+    def _translation(self, target: str | None) -> _Translation:
+        return _Translation(self._translator, self._language, target or next(iter(self._targets)))
 
-    running = RunningSummary()
 
-    def follow(segment: Segment) -> list[str] | None:
-        summary = running.accept(segment)
+def targets_of_translation() -> list[str]:
+    """The languages into which something can be translated here, none where that cannot be told."""
+    try:
+        from earshot.text.translation import installed_pairs
+
+        return sorted({pair.target for pair in installed_pairs()})
+    except (EarshotError, ImportError):
+        return []
+
+
+class _Summary:
+    """The sentences that say most, as they were said."""
+
+    def __init__(self, _: str | None) -> None:
+        from earshot.text.summary import RunningSummary
+
+        self._running = RunningSummary()
+
+    def follow(self, segment: Segment) -> list[str] | None:
+        """See ``Follower``."""
+        summary = self._running.accept(segment)
         return None if summary is None else [sentence.text for sentence in summary.sentences]
 
-    return follow
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Translation:
+    """A line a final. The translator is found at the first one: then it is known what is spoken."""
+
+    def __init__(self, translator: Translator | None, language: Callable[[], str | None], target: str) -> None:
+        self._is_own = translator is None
+        self._translator = translator
+        self._language = language
+        self._live: LiveTranslation | None = None
+        self._target = target
+        self._lines: list[str] = []
+
+    def follow(self, segment: Segment) -> list[str] | None:
+        """See ``Follower``. Raises EarshotError where the languages have no translator."""
+        from earshot.text.translation import LiveTranslation, find_translator
+
+        if self._live is None:
+            spoken = segment.language or self._language() or "en"
+            self._translator = self._translator or find_translator(spoken, self._target)
+            self._live = LiveTranslation(self._translator)
+        sentences = self._live.accept(segment)
+        self._lines.append(" ".join(s.text if s.text is not None else f"[{s.problem}]" for s in sentences))
+        return list(self._lines)
+
+    def close(self) -> None:
+        """Release the translator, unless it is the caller's."""
+        if self._is_own and self._translator is not None:
+            self._translator.close()

@@ -336,8 +336,13 @@ class Controller {
     this.heardSeconds = 0;
     this.onMessage = (content, buffers) => this.receive(content, buffers);
     this.onDevices = () => this.listMicrophones();
-    // Fired when the connection to the kernel was lost or found: who answers is alive.
-    this.onConnection = () => this.greet();
+    // Fired when the connection to the kernel was lost or found. JupyterLab marks the views of a kernel that is
+    // gone; elsewhere who answers is alive.
+    this.onConnection = () =>
+      setTimeout(() => {
+        if ([...this.views].some((view) => view.isDisconnected)) this.lose(true);
+        else this.greet();
+      });
     this.onPageHide = () => this.microphone && this.leave();
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onConnection);
@@ -389,8 +394,10 @@ class Controller {
     this.send({ type: "hello", client: this.client });
   }
 
-  lose() {
-    if (this.isDisposed || this.sender || this.state.status === "lost") return; // a sender waits by itself
+  lose(isCertain = false) {
+    if (this.isDisposed || this.state.status === "lost") return;
+    if (this.sender && !isCertain) return; // it waits by itself: the kernel may only be busy
+    this.dropRecording();
     this.set({ status: "lost", partial: "" });
     this.say("info", "No kernel answers. Run the cell to record.");
   }
@@ -693,6 +700,7 @@ const STATUS = {
 class View {
   constructor(controller, element) {
     this.controller = controller;
+    this.element = element;
     this.build(element);
     this.showAll();
   }
@@ -817,6 +825,10 @@ class View {
     const body = make("div.body", { "aria-live": "polite" });
     const box = make("div.pane", { role: "region", "aria-label": title, hidden: true }, head, body);
     return { toggle, head, body, box };
+  }
+
+  get isDisconnected() {
+    return this.element.closest(".jupyter-widgets-disconnected") !== null;
   }
 
   dispose() {

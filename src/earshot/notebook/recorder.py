@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anywidget
 import traitlets
@@ -16,6 +16,9 @@ from earshot.engines import Recognizer
 from earshot.live import PostProcessor
 from earshot.notebook.desk import BROWSER, Desk, Message
 from earshot.transcription import TranscriptionOptions
+
+if TYPE_CHECKING:
+    from earshot.text.translation import Translator
 
 _HERE = Path(__file__).parent
 _Callback = TypeVar("_Callback", bound=Callable[[Segment], object])
@@ -35,7 +38,8 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
     such as a grammar. recognizer: one that is loaded already and stays the caller's.
     microphone: ``browser``, or a number or part of a name as ``earshot devices`` lists them.
     processors: applied to each final, in order; None adds marks and capitals where the engine writes none.
-    sessions: the folder for sound and text, None for the user's own.
+    translator: for the translation's pane; None for Apertium, where it is installed. sessions: the folder for
+    sound and text, None for the user's own.
     """
 
     _esm = _HERE / "recorder.js"
@@ -53,6 +57,7 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
         recognizer: Recognizer | None = None,
         options: TranscriptionOptions | None = None,
         processors: Sequence[PostProcessor] | None = None,
+        translator: Translator | None = None,
         sessions: Path | None = None,
     ) -> None:
         options = options or TranscriptionOptions()
@@ -64,6 +69,7 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
             recognizer=recognizer,
             microphone=microphone,
             processors=processors,
+            translator=translator,
             sessions=sessions,
             on_idle=_saver(self),
         )
