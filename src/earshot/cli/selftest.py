@@ -56,6 +56,7 @@ def selftest(
     output_device: str | None,
     loopback: str,
     engines: tuple[str, ...],
+    num_phrases: int,
     language: str,
 ) -> int:
     """Play known English phrases, listen to them, and tell what came of it.
@@ -67,7 +68,7 @@ def selftest(
     names = split_list(engines) or (DEFAULT_ENGINE,)
     for name in names:
         find_engine(name)
-    phrases = load_phrases()
+    phrases = load_phrases()[:num_phrases]
     seconds = sum(len(phrase.samples) for phrase in phrases) / SAMPLE_RATE + GAP * (len(phrases) + 1)
     is_passed = True
     for name in names:

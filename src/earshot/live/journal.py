@@ -1,6 +1,6 @@
 """A session's folder on disk, as it is written: sound, events and what the session is.
 
-    sessions/20261120-201907-3f2a/
+    sessions/20261120-201907-312/
         meta.json      what and how (see ``SessionMeta``); written whole or not at all
         audio.wav      16 kHz, 16 bits, mono; opens at any moment (see ``earshot.audio.journal``)
         events.jsonl   a JSON object a line, in order
@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import secrets
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -126,14 +126,17 @@ class SessionJournal:
 
 
 def _new_folder(home: Path) -> Path:
+    """Named by the moment, to the millisecond, so that names sort as sessions began."""
     while True:
-        folder = home / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        moment = datetime.now()
+        folder = home / f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03}"
         try:
             folder.mkdir(parents=True)
             return folder
         except FileExistsError as error:
             if not folder.exists():
                 raise output_error(folder, error) from error
+            time.sleep(0.001)
         except OSError as error:
             raise output_error(folder, error) from error
 

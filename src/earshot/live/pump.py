@@ -116,6 +116,7 @@ class Pump:
         except Exception as error:  # a source from elsewhere may raise anything; the session ends in good order
             self.error = AudioError(f"the sound source failed: {type(error).__name__}: {error}")
         finally:
+            self._watch()
             self._on_end()
 
     def _take(self, block: Samples) -> None:

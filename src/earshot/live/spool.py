@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
-from earshot.core.types import Segment, Word
+from earshot.core.types import Segment, TimeSource, Word
 from earshot.live.journal import event_line, segment_fields
 
 
@@ -39,7 +40,7 @@ class SegmentSpool:
 def read_segment(fields: Mapping[str, Any]) -> Segment:
     """The way back from ``segment_fields``. Raises KeyError, TypeError or ValueError for what is none."""
     text, start, end = fields["text"], float(fields["start"]), float(fields["end"])
-    if not isinstance(text, str) or not 0 <= start <= end:  # NaN as well
+    if not isinstance(text, str) or not 0 <= start <= end < math.inf:  # false for NaN
         raise ValueError("no segment")
     return Segment(
         text, start, end, read_words(fields.get("words", [])), fields.get("speaker"), fields.get("language")
@@ -47,5 +48,19 @@ def read_segment(fields: Mapping[str, Any]) -> Segment:
 
 
 def read_words(rows: Any) -> tuple[Word, ...]:
-    """The way back from ``words_fields``. Raises TypeError for what is none."""
-    return tuple(Word(**row) for row in rows)
+    """The way back from ``words_fields``. Raises TypeError or ValueError for what is none."""
+    return tuple(_read_word(**row) for row in rows)
+
+
+def _read_word(
+    text: str,
+    start: float | None = None,
+    end: float | None = None,
+    confidence: float | None = None,
+    time_source: TimeSource | None = None,
+) -> Word:
+    numbers = (start, end, confidence)
+    are_numbers = all(number is None or math.isfinite(number) for number in numbers)
+    if not isinstance(text, str) or not are_numbers or time_source not in (None, *get_args(TimeSource)):
+        raise ValueError("no word")
+    return Word(text, start, end, confidence, time_source)
