@@ -49,6 +49,15 @@ _PHRASES = (
     help=f"With commas, or given again [{DEFAULT_ENGINE}].",
 )
 @click.option(
+    "--phrases",
+    "num_phrases",
+    type=click.IntRange(1, len(_PHRASES)),
+    default=len(_PHRASES),
+    show_default=True,
+    metavar="N",
+    help="How many.",
+)
+@click.option(
     "--language", "-l", metavar="CODE", default="en", help="Of engines that ask; the phrases are English."
 )
 def selftest(
