@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 from earshot.core.errors import FormatError
 from earshot.core.types import Transcript
@@ -107,14 +106,23 @@ def _write_tier(stream: TextIO, tier: _WrittenTier) -> None:
         stream.write(
             f'        <ANNOTATION>\n            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a{number + 1}"'
             f' TIME_SLOT_REF1="ts{2 * number + 1}" TIME_SLOT_REF2="ts{2 * number + 2}">\n'
-            f"                <ANNOTATION_VALUE>{escape(span.text)}</ANNOTATION_VALUE>\n"
+            f"                <ANNOTATION_VALUE>{_escaped(span.text)}</ANNOTATION_VALUE>\n"
             "            </ALIGNABLE_ANNOTATION>\n        </ANNOTATION>\n"
         )
     stream.write("    </TIER>\n")
 
 
+# Not xml.sax.saxutils: it imports urllib.request and with it half of what speaks HTTP, at every start.
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_ATTRIBUTE_ESCAPES = {**_ESCAPES, ord('"'): "&quot;", 9: "&#9;", 10: "&#10;", 13: "&#13;"}
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
 def _attribute(text: str) -> str:
-    return quoteattr(text)
+    return f'"{text.translate(_ATTRIBUTE_ESCAPES)}"'
 
 
 _MIME_TYPES = {".wav": "audio/x-wav", ".mp3": "audio/mpeg", ".mp4": "video/mp4", ".m4a": "audio/mp4"}
@@ -126,8 +134,8 @@ def _media(recording: Path | str | None) -> str:
     path = Path(recording)
     mime_type = _MIME_TYPES.get(path.suffix.lower(), "unknown")
     return (
-        f"\n        <MEDIA_DESCRIPTOR MEDIA_URL={quoteattr(clean_text(path.absolute().as_uri()))}"
-        f' MIME_TYPE="{mime_type}" RELATIVE_MEDIA_URL={quoteattr(clean_text("./" + path.name))}/>'
+        f"\n        <MEDIA_DESCRIPTOR MEDIA_URL={_attribute(clean_text(path.absolute().as_uri()))}"
+        f' MIME_TYPE="{mime_type}" RELATIVE_MEDIA_URL={_attribute(clean_text("./" + path.name))}/>'
     )
 
 
