@@ -276,6 +276,15 @@ class TestFile:
         assert dressed.startswith("How are you")
         assert normalise(dressed) == normalise(listen(*arguments).output)
 
+    def test_a_summary_stands_at_the_end(self, sample_path: Path) -> None:
+        result = earshot("listen", "--from-file", sample_path, "--speed", "0", "--duration", "30", "--summary")
+        assert result.status == 0
+        *text, empty, summary = result.output.splitlines()
+        assert empty == ""
+        assert summary.startswith("Summary: ")
+        first = summary.removeprefix("Summary: ").split(". ")[0]
+        assert first in " ".join(text)
+
     def test_nothing_is_kept_without_a_journal(self, tmp_path: Path, home: Path) -> None:
         clip = write_speech(tmp_path / "a.wav", 8.0)
         result = listen("--no-journal", "--from-file", clip, "--speed", "0", "-o", tmp_path / "a.txt")

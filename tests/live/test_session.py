@@ -15,7 +15,8 @@ from earshot.audio.journal import from_pcm
 from earshot.core.errors import AudioError, OutputError, UnknownEngineError
 from earshot.core.types import Audio, Event, Final, Partial, Samples, Segment
 from earshot.engines.scripted import ScriptedRecognizer, ScriptedStream
-from earshot.live import PacedSound, Session
+from earshot.live import PacedSound, Remark, Session
+from earshot.live.session import SessionEvent
 from earshot.live.stored import StoredSession, find_session, list_sessions
 from earshot.transcription import TranscriptionOptions
 
@@ -30,7 +31,7 @@ def fast(seconds: float = 20.0) -> PacedSound:
     return PacedSound(noise(seconds), speed=float("inf"))
 
 
-def finals(events: list[Event | Notice]) -> list[Segment]:
+def finals(events: list[SessionEvent]) -> list[Segment]:
     return [event.segment for event in events if isinstance(event, Final)]
 
 
@@ -119,7 +120,7 @@ def test_a_duration_ends_it_to_the_sample(tmp_path: Path) -> None:
 
 def test_a_source_that_breaks_off_leaves_all_that_was_said(tmp_path: Path) -> None:
     source = Cut(noise(5.0), speed=float("inf"))
-    events: list[Event | Notice] = []
+    events: list[SessionEvent] = []
     with (
         pytest.raises(AudioError, match="the cable was cut"),
         Session(source, SCRIPTED, home=tmp_path) as session,
@@ -291,3 +292,30 @@ def test_a_muted_microphone_is_noticed(tmp_path: Path) -> None:
         notices = [event for event in session if isinstance(event, Notice)]
     assert [notice.kind for notice in notices] == ["muted"]
     assert "the headset" in notices[0].text
+
+
+def test_what_follows_comes_as_events_and_delays_nobody(tmp_path: Path) -> None:
+    def slow_echo(event: Event) -> list[Remark]:
+        if not isinstance(event, Final):
+            return []
+        threading.Event().wait(0.2)
+        return [Remark("translation", event.segment.text.upper(), "xx", event.segment.start, event.segment.end)]
+
+    def broken(event: Event) -> list[Remark]:
+        raise ValueError("no such language")
+
+    with Session(fast(), SCRIPTED, followers=[broken, slow_echo], home=tmp_path) as session:
+        events = list(session)
+    said = finals(events)
+    remarks = [event for event in events if isinstance(event, Remark)]
+    assert [remark.text for remark in remarks] == [segment.text.upper() for segment in said]
+    assert [remark.start for remark in remarks] == [segment.start for segment in said]
+    assert events.index(remarks[0]) > 3  # recognition did not wait for it
+    assert [event.text for event in events if isinstance(event, Notice)] == [
+        "a follower fails and is left out: no such language"
+    ]
+    stored = find_session("last", tmp_path)
+    assert [event["text"] for event in events_of(stored) if event["type"] == "translation"] == [
+        remark.text for remark in remarks
+    ]
+    assert stored.transcript().segments == tuple(said)

@@ -14,6 +14,7 @@ import click
 from earshot.audio.capture import Notice
 from earshot.audio.meter import Level
 from earshot.core.types import Final, Partial, SpeechEnded, SpeechStarted
+from earshot.live.following import Remark
 from earshot.live.journal import event_fields, segment_fields
 from earshot.live.session import Session, SessionEvent, SessionStatus
 from earshot.text.clean import clean_text
@@ -34,30 +35,34 @@ class Screen(Protocol):
         """Show what is new."""
         ...
 
-    def remark(self, text: str) -> None:
-        """A line below the last utterance, such as its translation."""
-        ...
-
 
 class Lines:
-    """A line an utterance on standard output, notices on standard error."""
+    """A line an utterance on standard output, its translation below it, the summary at the end.
+
+    Notices go to standard error.
+    """
+
+    def __init__(self) -> None:
+        self._summary = ""
 
     def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        pass
+        if self._summary:
+            click.echo(f"\nSummary: {self._summary}")
 
     def show(self, event: SessionEvent) -> None:
-        """Finals and notices alone."""
-        if isinstance(event, Final):
-            click.echo(clean_text(event.segment.text))  # which flushes
-        elif isinstance(event, Notice):
-            click.echo(f"earshot: {event.text}", err=True)
-
-    def remark(self, text: str) -> None:
-        """A line as well."""
-        click.echo(clean_text(text))
+        """See above; partials are left out."""
+        match event:
+            case Final(segment):
+                click.echo(clean_text(segment.text))  # which flushes
+            case Remark("translation", text):
+                click.echo(f"  {clean_text(text)}")
+            case Remark("summary", text):
+                self._summary = clean_text(text)
+            case Notice(_, text):
+                click.echo(f"earshot: {text}", err=True)
 
 
 class JsonLines:
@@ -83,12 +88,11 @@ class JsonLines:
                 self._print({"type": "partial", "num_stable": num_stable, **segment_fields(segment)})
             case Notice():
                 self._print({"type": "notice", **asdict(event)})
+            case Remark():
+                fields = asdict(event)
+                self._print({"type": fields.pop("kind"), **fields})
             case Final() | SpeechStarted() | SpeechEnded():
                 self._print(event_fields(event))
-
-    def remark(self, text: str) -> None:
-        """``remark``, with its text."""
-        self._print({"type": "remark", "text": text})
 
     def _print(self, fields: object) -> None:
         click.echo(json.dumps(fields, ensure_ascii=False))
@@ -106,6 +110,7 @@ class Terminal:
 
         self._status = status
         self._partial = ""
+        self._summary = ""
         self._console = console or Console(highlight=False, soft_wrap=False)
         self._live = Live(
             get_renderable=self._render, console=self._console, refresh_per_second=8, transient=True
@@ -116,8 +121,12 @@ class Terminal:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        from rich.text import Text
+
         self._partial = ""
         self._live.stop()
+        if self._summary:
+            self._console.print(Text.assemble("\n", ("Summary ", "bold"), self._summary))
 
     def show(self, event: SessionEvent) -> None:
         """See ``Screen``."""
@@ -129,28 +138,30 @@ class Terminal:
             case Final(segment):
                 self._partial = ""
                 self._console.print(Text(clean_text(segment.text)))
+            case Remark("translation", text):
+                self._console.print(Text(f"  {clean_text(text)}", style="cyan"))
+            case Remark("summary", text):
+                self._summary = clean_text(text)
             case Notice(_, text):
                 self._console.print(Text(text, style="yellow"))
             case SpeechEnded():
                 self._partial = ""
 
-    def remark(self, text: str) -> None:
-        """See ``Screen``."""
-        from rich.text import Text
-
-        self._console.print(Text(clean_text(text), style="cyan"))
-
     def _render(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        status = status_line(self._status())
-        if not self._partial:
-            return status
-        # Only the end of a long utterance: what is taller than the screen could not be taken back.
-        room = max(20, self._console.width * 3)
-        shown = self._partial if len(self._partial) <= room else f"…{self._partial[-room:]}"
-        return Group(Text(shown, style="bright_black"), status)
+        rows: list[RenderableType] = []
+        if self._partial:
+            rows.append(Text(self._end_of(self._partial), style="bright_black"))
+        if self._summary:
+            rows.append(Text.assemble(("Summary ", "bold"), self._end_of(self._summary), style="dim"))
+        return Group(*rows, status_line(self._status()))
+
+    def _end_of(self, text: str) -> str:
+        """What has room on three lines: what is taller than the screen could not be taken back."""
+        room = max(20, self._console.width * 3 - 10)
+        return text if len(text) <= room else f"…{text[-room:]}"
 
 
 def status_line(status: SessionStatus) -> Text:
@@ -193,7 +204,8 @@ def level_bar(level: Level) -> Text:
     peak = level.peak_dbfs
     filled = round(_BAR_WIDTH * (1 - max(_BAR_FLOOR, min(0.0, peak)) / _BAR_FLOOR))
     style = "red" if peak > -1 else "green" if peak > -40 else "yellow"
-    bar = Text("▮" * filled, style=style)
+    bar = Text()
+    bar.append("▮" * filled, style=style)
     bar.append("▯" * (_BAR_WIDTH - filled), style="dim")
     bar.append("  −∞ dB" if math.isinf(peak) else f" {peak:>3.0f} dB".replace("-", "−"))
     return bar

@@ -13,6 +13,7 @@ from earshot.cli._screen import choose_screen
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
 from earshot.core.types import Transcript
 from earshot.engines import DEFAULT_ENGINE, find_engine
+from earshot.live.following import summary, translation
 from earshot.live.processors import TextOptions, post_processors
 from earshot.live.session import Session
 from earshot.live.spool import SegmentSpool
@@ -69,6 +70,9 @@ Examples:
     show_default=True,
     help="How to write them.",
 )
+@click.option("--translate", "target", metavar="CODE", help="Also into this language, offline.")
+@click.option("--translation-model", metavar="FOLDER", help="A CTranslate2 model [Apertium].")
+@click.option("--summary", "is_summarized", is_flag=True, help="Also what was said in a few sentences.")
 @click.option("--duration", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop after so long.")
 @click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
 @click.option("--journal/--no-journal", default=True, help="Keep sound and text for 'earshot sessions' [yes].")
@@ -85,6 +89,9 @@ def listen(
     format_name: str | None,
     is_punctuated: bool,
     numbers: str,
+    target: str | None,
+    translation_model: str | None,
+    is_summarized: bool,
     duration: float | None,
     is_json: bool,
     journal: bool,
@@ -110,6 +117,14 @@ def listen(
         stack.enter_context(quiet_libraries())
         if journal:
             offer_recovery()
+        followers = []
+        if target is not None:
+            from earshot.text.translation import find_translator
+
+            translator = find_translator(language or "en", target, model=translation_model)
+            followers.append(translation(stack.enter_context(translator)))
+        if is_summarized:
+            followers.append(summary(language or "en"))
         spool = SegmentSpool()
         stack.callback(spool.release)
         session = Session(
@@ -117,6 +132,7 @@ def listen(
             options,
             processors=post_processors(TextOptions(is_punctuated, _NUMBERS[numbers])),
             sinks=[spool] if saves else [],
+            followers=followers,
             has_journal=journal,
             duration=duration,
         )

@@ -2,16 +2,19 @@
 
 from earshot.audio.capture import Microphone, Notice, Source
 from earshot.live.finishing import PostProcessor, SegmentSink
+from earshot.live.following import Follower, Remark
 from earshot.live.session import Session, SessionEvent, SessionStatus, listen
 from earshot.live.sources import PacedFile, PacedSound, PcmStream, SocketListener
 
 __all__ = [
+    "Follower",
     "Microphone",
     "Notice",
     "PacedFile",
     "PacedSound",
     "PcmStream",
     "PostProcessor",
+    "Remark",
     "SegmentSink",
     "Session",
     "SessionEvent",

@@ -9,7 +9,8 @@
 Events have a ``type``: ``final`` (``index`` from 0, ``text``, ``start``, ``end``, ``language``, ``speaker``,
 ``words``, and ``raw``, the engine's own text, where post-processing changed it), ``words`` (``index`` and the
 words of that final with their times, which are found a moment later), ``speech_started`` and ``speech_ended``
-(``time``), ``notice`` (``kind``, ``text``) and ``restarted`` (finals before it do not count: all was recognized
+(``time``), ``notice`` (``kind``, ``text``), ``translation`` and ``summary`` (``text``, ``language``, ``start``,
+``end``) and ``restarted`` (finals before it do not count: all was recognized
 again). A reader leaves out types it does not know and lines it cannot read.
 """
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,11 +16,12 @@ from earshot.core.types import SAMPLE_RATE, Event, Final, Samples, Segment
 from earshot.engines import EngineOptions, RecognitionStream, Recognizer, load_engine
 from earshot.live.backlog import Backlog
 from earshot.live.finishing import Finisher, PostProcessor, SegmentSink, Tail
+from earshot.live.following import Follower, Followers, Remark
 from earshot.live.journal import SessionJournal, SessionMeta, disk_notice, event_fields, now, segment_fields
 from earshot.live.pump import Pump
 from earshot.transcription import TranscriptionOptions
 
-SessionEvent: TypeAlias = Event | Notice
+SessionEvent: TypeAlias = Event | Notice | Remark
 
 _STEP = SAMPLE_RATE // 5
 """Samples recognized at once when there is a backlog: events still come in good time."""
@@ -77,7 +78,8 @@ class Session:
 
     options: engine, model and what it takes. recognizer: one that is loaded already and stays the caller's.
     processors: applied to each final, in order. sinks: take each finished segment, with word times; closed at
-    the end. has_journal: keep sound and text in a folder of ``home`` (None: the user's own), crash-proof.
+    the end. followers: get each event as it is given out, aside; their remarks come as events.
+    has_journal: keep sound and text in a folder of ``home`` (None: the user's own), crash-proof.
     duration: seconds after which it stops. lost: seconds that a full disk has cost, known after leaving.
     """
 
@@ -89,6 +91,7 @@ class Session:
         recognizer: Recognizer | None = None,
         processors: Sequence[PostProcessor] = (),
         sinks: Sequence[SegmentSink] = (),
+        followers: Sequence[Follower] = (),
         has_journal: bool = True,
         home: Path | None = None,
         duration: float | None = None,
@@ -96,12 +99,14 @@ class Session:
         self.options = options or TranscriptionOptions()
         self.journal: SessionJournal | None = None
         self._source = source or Microphone()
+        self._notices: deque[Notice] = deque(maxlen=100)
         self._recognizer = recognizer
         self._processors = list(processors)
         self._sinks = sinks
+        self._remarks: deque[Remark] = deque()
+        self._followers = Followers(followers, self._remarks, self._notices)
         self._has_journal = has_journal
         self._home = home
-        self._notices: deque[Notice] = deque(maxlen=100)
         self._resources = ExitStack()
         self._backlog = Backlog(self._read_back if has_journal else None)
         limit = None if duration is None else round(duration * SAMPLE_RATE)
@@ -120,6 +125,7 @@ class Session:
     def __enter__(self) -> Session:
         with ExitStack() as stack:
             stack.callback(self._close_journal)
+            stack.callback(self._followers.close)
             stack.callback(self._pump.join)
             stack.callback(self.stop)
             self._pump.open()  # first: a microphone that is not there shall leave no empty session behind
@@ -168,6 +174,7 @@ class Session:
             )
             self._is_ready = True
             yield from self._recognized(stream, finisher)
+        self._followers.close()
         yield from self._news()
         self._is_complete = True
         if self._pump.error is not None:
@@ -181,10 +188,14 @@ class Session:
                 continue
             self._ease(stream)
             tail.append(block)
-            for event in stream.accept(block):
-                yield self._told(event, tail, finisher)
-        for event in stream.finish():
-            yield self._told(event, tail, finisher)
+            yield from self._told_all(stream.accept(block), tail, finisher)
+        yield from self._told_all(stream.finish(), tail, finisher)
+
+    def _told_all(self, events: Iterable[Event], tail: Tail, finisher: Finisher) -> Iterator[Event]:
+        for event in events:
+            told = self._told(event, tail, finisher)
+            self._followers.put(told)
+            yield told
 
     def _told(self, event: Event, tail: Tail, finisher: Finisher) -> Event:
         """The event as the user gets it, after the journal has it."""
@@ -228,12 +239,16 @@ class Session:
         if hasattr(stream, "skip_partials"):
             stream.skip_partials = self._is_behind
 
-    def _news(self) -> Iterator[Notice]:
+    def _news(self) -> Iterator[Notice | Remark]:
         for notices in (self._pump.notices, self._notices):
             while notices:
                 notice = notices.popleft()
                 self._write({"type": "notice", "kind": notice.kind, "text": notice.text})
                 yield notice
+        while self._remarks:
+            remark = self._remarks.popleft()
+            self._write({"type": remark.kind, **asdict(remark)})
+            yield remark
 
     def _write(self, fields: dict[str, Any] | None) -> None:
         if self.journal is not None and fields is not None:
