@@ -91,7 +91,8 @@ class AvDecoder:
                     fix="get the whole file, or repair it with a tool such as untrunc",
                 ) from error
             raise AudioError(
-                f"{self._source.name} is no recording that can be read", fix="convert it to WAV"
+                f"{self._source.name} is no recording that can be read",
+                fix="check that it is sound; if it plays elsewhere, convert it there to WAV",
             ) from error
 
     def _choose_stream(self) -> Any:

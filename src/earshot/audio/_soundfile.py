@@ -32,7 +32,8 @@ class SoundfileDecoder:
             )
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
             raise AudioError(
-                f"{source.name} is no recording that can be read", fix="convert it to WAV"
+                f"{source.name} is no recording that can be read",
+                fix="check that it is sound; if it plays elsewhere, convert it there to WAV",
             ) from error
         rate, frames = self._file.samplerate, self._file.frames
         self._expected = self._promised(frames if 0 < frames < _UNKNOWN_LENGTH else None)

@@ -291,6 +291,7 @@ def _arranged(labels: Sequence[Label], start: float, end: float) -> _Words:
 
     shown = [fit(label, width, least=0.9 * inch) for label in labels]
     widths = [width(label.text) for label in shown]
-    lanes = place(shown, widths, _MAX_LANES, gap=0.07 * inch, within=(start, end))
+    # A recording that ends in the middle of a word: its text reaches into the margin.
+    lanes = place(shown, widths, _MAX_LANES, gap=0.07 * inch, within=(start, end + 0.9 * _RIGHT * inch))
     num_lanes = 1 + max((lane for lane in lanes if lane is not None), default=0)
     return _Words(shown, lanes, num_lanes)
