@@ -42,8 +42,9 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
     sound and text, None for the user's own.
     """
 
-    _esm = _HERE / "recorder.js"
-    _css = _HERE / "recorder.css"
+    # As text: of files anywidget waits for changes, and so keeps every widget for ever.
+    _esm = (_HERE / "recorder.js").read_text(encoding="utf-8")
+    _css = (_HERE / "recorder.css").read_text(encoding="utf-8")
     _saved = traitlets.Dict().tag(sync=True)
     """What a notebook that was saved shows without a kernel."""
 
@@ -58,7 +59,7 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
         options: TranscriptionOptions | None = None,
         processors: Sequence[PostProcessor] | None = None,
         translator: Translator | None = None,
-        sessions: Path | None = None,
+        sessions: Path | str | None = None,
     ) -> None:
         options = options or TranscriptionOptions()
         given: dict[str, Any] = {"engine": engine, "model": model, "language": language}
@@ -70,7 +71,7 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
             microphone=microphone,
             processors=processors,
             translator=translator,
-            sessions=sessions,
+            sessions=Path(sessions) if sessions is not None else None,
             on_idle=_saver(self),
         )
         self._finalizer = weakref.finalize(self, self._desk.close)  # also at the interpreter's end
