@@ -14,13 +14,13 @@ from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source,
 from earshot.core.types import Transcript
 from earshot.engines import DEFAULT_ENGINE, find_engine
 from earshot.live.following import summary, translation
-from earshot.live.processors import TextOptions, post_processors
 from earshot.live.session import Session
 from earshot.live.spool import SegmentSpool
 from earshot.live.stored import unfinished_sessions
 from earshot.text.formats import FORMATS, find_format, write_transcript
 from earshot.text.numbers import NumberForm
 from earshot.transcription import TranscriptionOptions
+from earshot.transcription.processors import TextOptions, post_processors
 
 _NUMBERS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}
 

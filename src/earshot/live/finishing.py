@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,10 +19,6 @@ from earshot.live.journal import SessionJournal, words_fields
 
 if TYPE_CHECKING:
     from earshot.engines.alignment import Aligner
-
-PostProcessor: TypeAlias = Callable[[Segment], Segment]
-"""Makes a finished utterance more readable: punctuation, casing, numbers. It must be quick: the reader waits.
-Words that it changes keep the times of those they come from, or None."""
 
 
 class SegmentSink(Protocol):

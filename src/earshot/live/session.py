@@ -15,11 +15,12 @@ from earshot.audio.meter import Level
 from earshot.core.types import SAMPLE_RATE, Event, Final, Samples, Segment
 from earshot.engines import EngineOptions, RecognitionStream, Recognizer, load_engine
 from earshot.live.backlog import Backlog
-from earshot.live.finishing import Finisher, PostProcessor, SegmentSink, Tail
+from earshot.live.finishing import Finisher, SegmentSink, Tail
 from earshot.live.following import Follower, Followers, Remark
 from earshot.live.journal import SessionJournal, SessionMeta, disk_notice, event_fields, now, segment_fields
 from earshot.live.pump import Pump
 from earshot.transcription import TranscriptionOptions
+from earshot.transcription.processors import PostProcessor
 
 SessionEvent: TypeAlias = Event | Notice | Remark
 

@@ -17,7 +17,6 @@ from earshot.core.errors import EarshotError, EngineError
 from earshot.core.types import Final, Partial, Segment, Transcript
 from earshot.engines import Recognizer
 from earshot.live import PostProcessor, SessionEvent, SessionStatus
-from earshot.live.processors import TextOptions, post_processors
 from earshot.notebook import protocol
 from earshot.notebook.engine import KeptEngine, choice_value, engine_choices, with_choice
 from earshot.notebook.notes import Notes, Part
@@ -27,6 +26,7 @@ from earshot.notebook.recording import Recording
 from earshot.notebook.source import BrowserSource, Pulse
 from earshot.text.formats import find_format, write_transcript
 from earshot.transcription import TranscriptionOptions
+from earshot.transcription.processors import TextOptions, post_processors
 
 if TYPE_CHECKING:
     from earshot.text.translation import Translator

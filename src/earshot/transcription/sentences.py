@@ -10,7 +10,7 @@ from earshot.core.types import Segment, Word
 _ABBREVIATIONS = frozenset(
     """
     ca capt co col corp dr etc fig gen hon inc jr lt ltd mr mrs ms mt no prof rev sgt sr st vol vs
-    """.split()
+    """.split()  # noqa: SIM905 - a paragraph, not a column
 )
 _CLOSING = "\"'”’»)]"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -16,13 +17,18 @@ from earshot.core.progress import ProgressCallback
 from earshot.core.types import SAMPLE_RATE, Audio, Grammar, Samples, Segment, Transcript
 from earshot.engines import DEFAULT_ENGINE, EngineOptions, Recognizer, load_engine
 from earshot.engines.offline import RecognizedRegion, common_language, recognize_blocks
+from earshot.transcription.processors import BareTextPunctuation, Punctuators
 from earshot.transcription.sentences import split_sentences
 
 if TYPE_CHECKING:
     from earshot.engines.alignment import Aligner
+    from earshot.text.numbers import NumberForm
 
 Source: TypeAlias = Path | str | BinaryIO | Audio | AudioReader
 """A file, a readable binary stream of one, sound in memory of any rate, or a reader that is already open."""
+
+WarningCallback: TypeAlias = Callable[[str], None]
+"""Called with what is wrong with a recording that was read as far as possible, a line each, at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,10 @@ class TranscriptionOptions:
 
     engine, model, language, num_threads, device: see ``earshot.engines.EngineOptions``.
     word_times: find the time of every word by forced alignment where the engine gives none and an aligner
-    knows the language. sentences: a segment a sentence where there is punctuation, else a stretch of speech.
-    grammar, hot_words: for engines that take them.
+    knows the language. punctuation: add marks and capitals where the engine writes none, in languages that have
+    a net for it. numbers: all in words or in digits, None for as the engine writes them. sentences: a segment a
+    sentence where there is punctuation, else a stretch of speech.
+    grammar, hot_words: for engines that take them; what fits a grammar is not punctuated.
     """
 
     engine: str = DEFAULT_ENGINE
@@ -41,6 +49,8 @@ class TranscriptionOptions:
     num_threads: int | None = None
     device: str = "cpu"
     word_times: bool = True
+    punctuation: bool = True
+    numbers: NumberForm | None = None
     sentences: bool = True
     grammar: Grammar | None = None
     hot_words: tuple[str, ...] = ()
@@ -64,27 +74,39 @@ class Transcriber:
             ),
         )
         self._aligners: dict[str, Aligner | None] = {}
+        self._punctuators = Punctuators()
 
     def transcribe(
-        self, source: Source, *, channel: int | None = None, progress: ProgressCallback | None = None
+        self,
+        source: Source,
+        *,
+        channel: int | None = None,
+        progress: ProgressCallback | None = None,
+        on_warning: WarningCallback | None = None,
     ) -> Transcript:
         """The whole recording as one transcript.
 
         channel: counts from 1; None mixes all. progress: told the seconds done and the seconds in all.
+        on_warning: told what is wrong with a damaged recording.
         Raises AudioError when the source cannot be read.
         """
         regions: list[RecognizedRegion] = []
-        with _opened(source, channel) as sound:
+        with _opened(source, channel, on_warning) as sound:
             regions.extend(self._regions(sound, progress))
             duration = sound.seconds
         segments = tuple(segment for region in regions for segment in region.segments)
         return Transcript(segments, common_language(regions), duration, self.recognizer.name)
 
     def segments(
-        self, source: Source, *, channel: int | None = None, progress: ProgressCallback | None = None
+        self,
+        source: Source,
+        *,
+        channel: int | None = None,
+        progress: ProgressCallback | None = None,
+        on_warning: WarningCallback | None = None,
     ) -> Iterator[Segment]:
         """The segments in order, as they are recognized; memory does not grow with the recording."""
-        with _opened(source, channel) as sound:
+        with _opened(source, channel, on_warning) as sound:
             for region in self._regions(sound, progress):
                 yield from region.segments
 
@@ -101,22 +123,48 @@ class Transcriber:
 
     def _regions(self, sound: _Sound, progress: ProgressCallback | None) -> Iterator[RecognizedRegion]:
         options = self.options
-        for region in recognize_blocks(
+        recognized = recognize_blocks(
             self.recognizer, sound, grammar=options.grammar, hot_words=options.hot_words
-        ):
-            yield self._finished(region)
+        )
+        for region in self._polished(map(self._with_word_times, recognized)):
+            yield replace(region, segments=self._sentences(region.segments))
             if progress is not None:
                 progress(to_seconds(region.region.end, SAMPLE_RATE), sound.total)
         if progress is not None:
             progress(sound.seconds, sound.seconds)
 
-    def _finished(self, recognized: RecognizedRegion) -> RecognizedRegion:
-        segments = recognized.segments
-        if self.options.word_times and not self.recognizer.capabilities.word_times:
-            segments = tuple(self._timed(segment, recognized) for segment in segments)
-        if self.options.sentences:
-            segments = tuple(sentence for segment in segments for sentence in split_sentences(segment))
-        return replace(recognized, segments=segments)
+    def _with_word_times(self, recognized: RecognizedRegion) -> RecognizedRegion:
+        if not self.options.word_times or self.recognizer.capabilities.word_times:
+            return recognized
+        return replace(
+            recognized, segments=tuple(self._timed(segment, recognized) for segment in recognized.segments)
+        )
+
+    def _polished(self, regions: Iterable[RecognizedRegion]) -> Iterator[RecognizedRegion]:
+        """The same with marks, capitals and numbers as asked; what comes next tells how long a pause was."""
+        options = self.options
+        if options.grammar is not None or not (options.punctuation or options.numbers):
+            yield from regions
+            return
+        punctuate = BareTextPunctuation(self._punctuators, language=options.language)
+        for region, following in pairwise(chain(regions, [None])):
+            assert region is not None
+            segments = []
+            for segment, after in pairwise((*region.segments, _first(following))):
+                assert segment is not None
+                if options.punctuation:
+                    segment = punctuate(segment, pause=_pause(segment, after))
+                if options.numbers is not None:
+                    from earshot.text.numbers import numbers_as
+
+                    segment = numbers_as(segment, options.numbers, language=options.language)
+                segments.append(segment)
+            yield replace(region, segments=tuple(segments))
+
+    def _sentences(self, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+        if not self.options.sentences:
+            return segments
+        return tuple(sentence for segment in segments for sentence in split_sentences(segment))
 
     def _timed(self, segment: Segment, recognized: RecognizedRegion) -> Segment:
         language = segment.language or self.options.language or ""
@@ -137,14 +185,31 @@ class Transcriber:
 
 
 def transcribe(
-    source: Source, *, options: TranscriptionOptions | None = None, channel: int | None = None
+    source: Source,
+    *,
+    options: TranscriptionOptions | None = None,
+    channel: int | None = None,
+    on_warning: WarningCallback | None = None,
 ) -> Transcript:
-    """One recording to text, with an engine loaded for it alone.
+    """One recording to text, with an engine loaded for it alone. See ``Transcriber.transcribe``.
 
     >>> transcribe("talk.m4a").text          # doctest: +SKIP
     """
     with Transcriber(options) as transcriber:
-        return transcriber.transcribe(source, channel=channel)
+        return transcriber.transcribe(source, channel=channel, on_warning=on_warning)
+
+
+def _first(region: RecognizedRegion | None) -> Segment | None:
+    return region.segments[0] if region is not None and region.segments else None
+
+
+def _pause(segment: Segment, after: Segment | None) -> float | None:
+    """Seconds of silence between two segments, by their words where these have times; None after the last."""
+    if after is None:
+        return None
+    end = segment.words[-1].end if segment.words else None
+    start = after.words[0].start if after.words else None
+    return max(0.0, (after.start if start is None else start) - (segment.end if end is None else end))
 
 
 class _Sound:
@@ -171,7 +236,7 @@ class _Sound:
 
 
 @contextmanager
-def _opened(source: Source, channel: int | None) -> Iterator[_Sound]:
+def _opened(source: Source, channel: int | None, on_warning: WarningCallback | None) -> Iterator[_Sound]:
     with ExitStack() as stack:
         if isinstance(source, Audio):
             yield _Sound([source.samples], source.sample_rate, source.duration)
@@ -180,3 +245,6 @@ def _opened(source: Source, channel: int | None) -> Iterator[_Sound]:
         if not isinstance(reader, AudioReader):
             reader = stack.enter_context(open_audio(reader, channel=channel))
         yield _Sound(reader, reader.info.sample_rate, reader.info.duration)
+        if on_warning is not None:
+            for warning in reader.warnings:
+                on_warning(warning)
