@@ -336,13 +336,9 @@ class Controller {
     this.heardSeconds = 0;
     this.onMessage = (content, buffers) => this.receive(content, buffers);
     this.onDevices = () => this.listMicrophones();
-    // Fired when the connection to the kernel was lost or found. JupyterLab marks the views of a kernel that is
-    // gone; elsewhere who answers is alive.
-    this.onConnection = () =>
-      setTimeout(() => {
-        if ([...this.views].some((view) => view.isDisconnected)) this.lose(true);
-        else this.greet();
-      });
+    // Fired when the kernel restarts (not when the connection breaks for a while): the old one is gone for good,
+    // unless it answers.
+    this.onConnection = () => this.greet(true);
     this.onPageHide = () => this.microphone && this.leave();
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onConnection);
@@ -387,10 +383,10 @@ class Controller {
     }
   }
 
-  greet() {
+  greet(isDoubtful = false) {
     if (this.isDisposed) return;
     clearTimeout(this.greeting);
-    this.greeting = setTimeout(() => this.lose(), 5000);
+    this.greeting = setTimeout(() => this.lose(isDoubtful), isDoubtful ? 2000 : 5000);
     this.send({ type: "hello", client: this.client });
   }
 
@@ -700,7 +696,6 @@ const STATUS = {
 class View {
   constructor(controller, element) {
     this.controller = controller;
-    this.element = element;
     this.build(element);
     this.showAll();
   }
@@ -825,10 +820,6 @@ class View {
     const body = make("div.body", { "aria-live": "polite" });
     const box = make("div.pane", { role: "region", "aria-label": title, hidden: true }, head, body);
     return { toggle, head, body, box };
-  }
-
-  get isDisconnected() {
-    return this.element.closest(".jupyter-widgets-disconnected") !== null;
   }
 
   dispose() {
