@@ -378,6 +378,14 @@ class TestMistakes:
         result = listen("--grammar", tmp_path / "g.txt", "--from-file", clip, "--speed", "0")
         assert_one_line_error(result, "takes no grammar")
 
+    def test_a_model_that_is_not_there_leaves_nothing_behind(self, tmp_path: Path, home: Path) -> None:
+        clip, out = write_speech(tmp_path / "a.wav", 1.0), tmp_path / "a.txt"
+        out.write_text("what was there")
+        result = earshot("listen", "--model", "nonsense", "--from-file", clip, "-o", out)
+        assert_one_line_error(result, "nonsense")
+        assert out.read_text() == "what was there"
+        assert list_sessions()[0] == []
+
     def test_a_recording_that_is_damaged_is_told_after_its_text(self, tmp_path: Path) -> None:
         whole = write_speech(tmp_path / "a.flac", 20.0).read_bytes()
         (tmp_path / "b.flac").write_bytes(whole[: len(whole) // 2])

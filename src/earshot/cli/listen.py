@@ -16,13 +16,16 @@ from earshot.engines import DEFAULT_ENGINE, find_engine
 from earshot.live.following import summary, translation
 from earshot.live.session import Session
 from earshot.live.spool import SegmentSpool
-from earshot.live.stored import unfinished_sessions
+from earshot.live.stored import open_session, remove_session, unfinished_sessions
 from earshot.text.formats import FORMATS, find_format, write_transcript
 from earshot.text.numbers import NumberForm
 from earshot.transcription import TranscriptionOptions
 from earshot.transcription.processors import TextOptions, post_processors
 
 _NUMBERS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}
+
+_NOTHING_YET = 10.0
+"""Seconds of sound that nobody misses when the engine could not be loaded."""
 
 _EXAMPLES = """\b
 Examples:
@@ -140,27 +143,36 @@ def listen(
         try:
             _listen(session, is_json=is_json)
         finally:
-            for path in saves:
+            if session.status.is_ready:
                 transcript = Transcript(tuple(spool.segments()), language, session.status.recorded, engine)
-                write_transcript(transcript, path, format_name)
+                for path in saves:
+                    write_transcript(transcript, path, format_name)
+            else:
+                _forget(session)
     return signals.status
 
 
 def _listen(session: Session, *, is_json: bool) -> None:
-    closed_pipe: BrokenPipeError | None = None
+    closed: OSError | None = None
     with session, choose_screen(session, is_json=is_json) as screen:
         for event in session:
-            if closed_pipe is not None:
+            if closed is not None:
                 continue  # nobody reads any more, but the session comes to its end in good order
             try:
                 screen.show(event)
-            except BrokenPipeError as error:
-                closed_pipe = error
+            except OSError as error:  # a pipe or a terminal
+                closed = error
                 session.stop()
     if session.lost:
         complain(f"a full disk has cost {session.lost:.1f} s of sound")
-    if closed_pipe is not None:
-        raise closed_pipe
+    if closed is not None:
+        raise closed
+
+
+def _forget(session: Session) -> None:
+    """Leave no session behind where a mistake, such as a model that does not exist, ended it at once."""
+    if session.journal is not None and session.status.recorded < _NOTHING_YET:
+        remove_session(open_session(session.journal.folder))
 
 
 def offer_recovery() -> None:
