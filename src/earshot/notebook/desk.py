@@ -24,6 +24,7 @@ from earshot.notebook.panes import Panes
 from earshot.notebook.protocol import BatchOrder
 from earshot.notebook.recording import Recording
 from earshot.notebook.source import BrowserSource, Pulse
+from earshot.notebook.wording import plain, sentence
 from earshot.text.formats import find_format, write_transcript
 from earshot.transcription import TranscriptionOptions
 from earshot.transcription.processors import TextOptions, post_processors
@@ -457,14 +458,3 @@ def _fields(segment: Segment) -> Message:
         "speaker": segment.speaker,
         "language": segment.language,
     }
-
-
-def plain(error: EarshotError) -> str:
-    """An error as sentences for people."""
-    return " ".join(sentence(part) for part in (error.message, error.fix) if part)
-
-
-def sentence(text: str) -> str:
-    """With a capital and a full stop."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!", "…")) else ".")

@@ -19,6 +19,9 @@ from earshot.engines import (
 from earshot.models.store import ModelStore
 from earshot.transcription import TranscriptionOptions
 
+_BUILT_IN = {"moonshine": ("en",), "pocketsphinx": ("en",)}
+"""Languages of the models that come with an engine; others say theirs when they are loaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
@@ -52,7 +55,7 @@ def engine_choices(options: TranscriptionOptions) -> list[EngineChoice]:
         if not engine.missing_modules:
             usable[name] = engine
             if engine.has_default_model and name != "scripted":
-                choices[name] = EngineChoice(name, name)
+                choices[name] = EngineChoice(name, name, _BUILT_IN.get(name, ()))
     for model in ModelStore().list():
         if model.card is not None and model.card.engine in usable:
             value = f"{model.card.engine}:{model.name}"
@@ -87,9 +90,11 @@ class KeptEngine:
     @property
     def language(self) -> str | None:
         """What it was told to listen for, or the only one it knows; None while that is not known."""
-        recognizer = self._recognizer
-        known = recognizer.capabilities.languages if recognizer is not None else frozenset()
-        return self._options.language or (next(iter(known)) if len(known) == 1 else None)
+        options, recognizer = self._options, self._recognizer
+        known = [] if options.model else [*_BUILT_IN.get(options.engine, ())]
+        if recognizer is not None:
+            known = [*recognizer.capabilities.languages]
+        return options.language or (known[0] if len(known) == 1 else None)
 
     @property
     def capabilities(self) -> Capabilities:

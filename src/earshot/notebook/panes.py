@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from earshot.core.errors import EarshotError
 from earshot.core.types import Segment
+from earshot.notebook.wording import plain
 
 if TYPE_CHECKING:
-    from earshot.text.translation import LiveTranslation, Translator
+    from earshot.text.translation import LanguagePair, LiveTranslation, Translator
 
 
 class Follower(Protocol):
@@ -80,9 +81,9 @@ class Pane:
                     if (lines := follower.follow(segment)) is not None:
                         self._show(waiting, lines, "")
         except EarshotError as error:
-            self._show(waiting, [], str(error))
+            self._show(waiting, [], plain(error))
         except Exception as error:  # shown in the pane; the transcript must not suffer from it
-            self._show(waiting, self.lines, f"It has failed: {type(error).__name__}: {error}")
+            self._show(waiting, self.lines, f"This has failed: {type(error).__name__}: {error}.")
 
     def _show(self, waiting: queue.SimpleQueue[Segment | None], lines: list[str], note: str) -> None:
         if self._queue is waiting:
@@ -104,7 +105,7 @@ class Panes:
     ) -> None:
         self._translator = translator
         self._language = language
-        self._targets = [translator.target] if translator else targets_of_translation()
+        self._pairs = pairs_of_translation() if translator is None else ()
         self._target = translator.target if translator else None
         self._panes = {
             "summary": Pane(_Summary, lambda changes: tell("summary", changes)),
@@ -145,22 +146,35 @@ class Panes:
             pane.close()
 
     def _with_targets(self, state: dict[str, Any]) -> dict[str, Any]:
-        targets = self._targets
-        target = self._target if self._target in targets else next(iter(targets), None)
-        return {**state, "is_available": bool(targets), "languages": targets, "language": target}
+        targets = self._targets()
+        return {**state, "is_available": bool(targets), "languages": targets, "language": self._chosen(targets)}
+
+    def _targets(self) -> list[str]:
+        """Into what can be translated from what is spoken; from anything while that is not known."""
+        if self._translator is not None:
+            return [self._translator.target]
+        spoken = self._language()
+        return sorted({pair.target for pair in self._pairs if spoken in (None, pair.source)} - {spoken})
+
+    def _chosen(self, targets: list[str]) -> str | None:
+        wished = [language for language in (self._target, *_WIDELY_READ, *targets) if language in targets]
+        return wished[0] if wished else None
 
     def _translation(self, target: str | None) -> _Translation:
-        return _Translation(self._translator, self._language, target or next(iter(self._targets)))
+        return _Translation(self._translator, self._language, target or self._chosen(self._targets()) or "en")
 
 
-def targets_of_translation() -> list[str]:
-    """The languages into which something can be translated here, none where that cannot be told."""
+_WIDELY_READ = ("en", "es", "fr", "de", "pt", "it", "ru")
+
+
+def pairs_of_translation() -> tuple[LanguagePair, ...]:
+    """What can be translated here, nothing where that cannot be told."""
     try:
         from earshot.text.translation import installed_pairs
 
-        return sorted({pair.target for pair in installed_pairs()})
+        return installed_pairs()
     except (EarshotError, ImportError):
-        return []
+        return ()
 
 
 class _Summary:

@@ -811,7 +811,7 @@ class View {
         "aria-pressed": "false",
         onclick: () => {
           const isOpen = !controller.state.panes?.[name]?.is_open;
-          controller.send({ type: "pane", pane: name, is_open: isOpen });
+          controller.send({ type: "pane", pane: name, is_open: isOpen, language: this.wishedLanguage(name) });
         },
       },
       title,
@@ -820,6 +820,13 @@ class View {
     const body = make("div.body", { "aria-live": "polite" });
     const box = make("div.pane", { role: "region", "aria-label": title, hidden: true }, head, body);
     return { toggle, head, body, box };
+  }
+
+  // The reader's own language where it can be had, unless another was chosen.
+  wishedLanguage(name) {
+    const { languages = [], lines = [] } = this.controller.state.panes?.[name] ?? {};
+    const own = navigator.languages.map((code) => code.split("-")[0]).find((code) => languages.includes(code));
+    return lines.length ? null : (own ?? null);
   }
 
   dispose() {
