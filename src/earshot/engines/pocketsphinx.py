@@ -6,6 +6,8 @@ of phrases is decoded at once and leaves nothing to chance, word times are its o
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -283,10 +285,47 @@ def _folder_files(folder: Path, language: str | None) -> ModelFiles:
     )
 
 
+_TRIAL = """
+import sys
+from pocketsphinx import Decoder
+hmm, lm, words = sys.argv[1:]
+decoder = Decoder(hmm=hmm, lm=lm, dict=words, samprate=16000.0, loglevel="ERROR")
+decoder.start_utt()
+decoder.process_raw(bytes(32000), full_utt=True)
+decoder.end_utt()
+"""
+
+
+def _try_elsewhere(files: ModelFiles) -> None:
+    """Load a user's model in a process of its own first: the library ends its process on damaged files.
+
+    Raises ModelError with what the library said.
+    """
+    if getattr(sys, "frozen", False) or not sys.executable:
+        return  # no interpreter of our own to ask
+    paths = [str(files.acoustic_model), str(files.language_model), str(files.dictionary)]
+    folder = files.acoustic_model
+    try:
+        trial = subprocess.run(
+            [sys.executable, "-P", "-c", _TRIAL, *paths], capture_output=True, timeout=300, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ModelError(f"the model in {folder} cannot be tried: {error}") from error
+    if trial.returncode:
+        lines = trial.stderr.decode("utf-8", "replace").split("\n")
+        told = next((line for line in lines if line.startswith(("ERROR", "FATAL"))), "it ended its process")
+        raise ModelError(
+            f"PocketSphinx cannot use the model in {folder}: {told[:300]}",
+            fix="check that its files are whole and belong together",
+        )
+
+
 def _load(options: EngineOptions) -> PocketSphinxRecognizer:
     if options.model not in (None, "en-us"):
-        folder = model_folder(options.model, engine="pocketsphinx")
+        named = Path(options.model).expanduser()
+        folder = named if named.is_dir() else model_folder(options.model, engine="pocketsphinx")
         files = _folder_files(folder, options.language)
+        _try_elsewhere(files)
         return PocketSphinxRecognizer(files, name=folder.name, language=options.language)
     if options.language not in (None, "en"):
         raise ModelError(

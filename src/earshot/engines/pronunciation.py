@@ -57,6 +57,10 @@ class Lexicon:
         """Whether the dictionary itself has the word."""
         return self._entry(word) is not None
 
+    def phones(self) -> set[str]:
+        """All phones that occur in the dictionary."""
+        return {phone for entry in self._entries for phone in entry.split()[1:]}
+
     def _entry(self, word: str) -> Phones | None:
         key = f"{word} "
         at = bisect_left(self._entries, key)

@@ -28,11 +28,19 @@ _SEARCH = {"fwdflat": False, "topn": 2, "maxhmmpf": 6_000, "maxwpf": 20}
 the library's defaults 26 %, but in two thirds of the time and, after the last word, in 10 ms, not 0.4 s."""
 
 _UNKNOWN_WORD = "earshotunknown"  # the decoder's name for one phone of such speech
-_UNKNOWN_WEIGHT = 1e-3
+_UNKNOWN_WEIGHT = 1e-16  # against each phrase; see ``_COMMON_WORDS``
 _FRAMES_PER_SECOND = 100
-_SPEECH_PHONES = (
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
+_COMMON_WORDS = (
+    "the of and to in that was he his it with as had for is at by her him not be they from which all this so "
+    "said were"
 )
+"""Speech outside a grammar is heard as a chain of these: together they sound like anything.
+
+With ten commands by strangers (Speech Commands), 81 % are right and 80 % of other words are taken
+for commands when the grammar is forced; with the chain at the weight above it is 58 % and 0 % (60 commands, 40
+other words), and 1 of 10 pieces of LibriSpeech is taken for one. A chain of single phones accepted more (20 %),
+one of 60 words took three times as long.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +88,23 @@ class Vocabulary:
                 self._names[token], self._tokens[name] = name, token
             return self._names[token]
 
-    def pronunciations(self, token: str) -> list[str]:
-        """Phones separated by spaces. Raises EngineError when nothing tells how the word is said."""
+    @property
+    def lexicon(self) -> Lexicon:
+        """The model's dictionary, read when it is first needed."""
         with self._lock:
             self._lexicon = self._lexicon or Lexicon.read(self._files.dictionary)
-        lexicon = self._lexicon
+            return self._lexicon
+
+    def common_sounds(self) -> list[str]:
+        """What stands for speech outside a grammar: common English words, else the phones of the dictionary."""
+        if not self._files.guesses:
+            return sorted(self.lexicon.phones())
+        said = (" ".join(self.lexicon.pronunciations(word)[0]) for word in _COMMON_WORDS.split())
+        return list(dict.fromkeys(said))
+
+    def pronunciations(self, token: str) -> list[str]:
+        """Phones separated by spaces. Raises EngineError when nothing tells how the word is said."""
+        lexicon = self.lexicon
         whole = token.lower()
         if whole in lexicon:
             return [" ".join(said) for said in lexicon.pronunciations(whole)]
@@ -138,9 +158,10 @@ class SphinxDecoder:
         if grammar is None:
             self._decoder.activate_search(self._open_search)
         else:
-            rules = phrases_grammar(grammar.phrases) if grammar.jsgf is None else parse_jsgf(grammar.jsgf)
+            phrases = [phrase for phrase in grammar.phrases if phrase.strip() != UNKNOWN]
+            rules = phrases_grammar(phrases) if grammar.jsgf is None else parse_jsgf(grammar.jsgf)
             self._add_words(rules)
-            self._set_rules(rules, allows_unknown=grammar.allows_unknown)
+            self._set_rules(rules, allows_unknown=grammar.allows_unknown or UNKNOWN in grammar.phrases)
         self._grammar = grammar
 
     def decode(self, samples: Samples) -> tuple[Word, ...]:
@@ -203,16 +224,22 @@ class SphinxDecoder:
 
     def _add_words(self, rules: JsgfGrammar) -> None:
         for token in rules.words:
+            if token == UNKNOWN:
+                self._add_unknown()
+                continue
             name = self._vocabulary.name(token)
-            if token == UNKNOWN or name in self._added:
+            if name in self._added:
                 continue
             for number, said in enumerate(self._vocabulary.pronunciations(token), 1):
                 self._add(name if number == 1 else f"{name}({number})", said)
             self._added.add(name)
-        if _UNKNOWN_WORD not in self._added:
-            for number, phone in enumerate(_SPEECH_PHONES.split(), 1):
-                self._add(_UNKNOWN_WORD if number == 1 else f"{_UNKNOWN_WORD}({number})", phone)
-            self._added.add(_UNKNOWN_WORD)
+
+    def _add_unknown(self) -> None:
+        if _UNKNOWN_WORD in self._added:
+            return
+        for number, said in enumerate(self._vocabulary.common_sounds(), 1):
+            self._add(_UNKNOWN_WORD if number == 1 else f"{_UNKNOWN_WORD}({number})", said)
+        self._added.add(_UNKNOWN_WORD)
 
     def _add(self, name: str, phones: str) -> None:
         try:
@@ -224,6 +251,8 @@ class SphinxDecoder:
         def spell(token: str) -> str:
             return f"{_UNKNOWN_WORD} +" if token == UNKNOWN else self._vocabulary.name(token)
 
+        if allows_unknown:
+            self._add_unknown()
         also = f"/{_UNKNOWN_WEIGHT:g}/ {_UNKNOWN_WORD} +" if allows_unknown else None
         try:
             self._decoder.add_fsg("grammar", self._decoder.parse_jsgf(rules.written(spell, also=also)))
