@@ -43,6 +43,8 @@ VERBS = {
     "record": Verb("earshot.cli.record", "record", "Record the microphone, safe from crashes."),
     "sessions": Verb("earshot.cli.sessions", "sessions", "Recover, export and remove what was listened to."),
     "selftest": Verb("earshot.cli.selftest", "selftest", "Test microphone and engine with known speech."),
+    "summarize": Verb("earshot.cli.summarize", "summarize_command", "Tell what a transcript says, in short."),
+    "translate": Verb("earshot.cli.translate", "translate", "Put a transcript into another language."),
     "models": Verb("earshot.cli.models", "models", "List, fetch, check and move models."),
     "devices": Verb("earshot.cli.devices", "devices", "List microphones and loudspeakers."),
     "inspect": Verb("earshot.cli.inspect", "inspect_command", "Look at a recording: format, level, speech."),
