@@ -29,6 +29,8 @@ def own_folder(model: str | None) -> Path | None:
 
     For engines that tell better than the store what is wrong with a folder.
     """
-    path = Path(model or ".").expanduser()
-    is_own = bool(model) and path.is_dir() and not (models_home() / str(model)).is_dir()
-    return path if is_own else None
+    if not model:
+        return None
+    path = Path(model).expanduser()
+    is_in_store = path.name == model and (models_home() / model).is_dir()
+    return path if path.is_dir() and not is_in_store else None
