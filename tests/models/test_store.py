@@ -297,6 +297,25 @@ def test_import_tells_the_engine_by_the_files(
     assert not leftovers(store.root)
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "tiny.en-tokens.txt": b"IQ== 0\n",
+            "tiny.en-encoder.int8.onnx": b"e",
+            "tiny.en-decoder.int8.onnx": b"d",
+        },
+        {"tokens.txt": b"<blk> 0\n", "encoder_model.ort": b"e", "decoder_model_merged.ort": b"d"},
+    ],
+)
+def test_import_knows_sherpas_other_names(store: ModelStore, tmp_path: Path, files: dict[str, bytes]) -> None:
+    (model,) = store.add(write_files(tmp_path / "sherpa-thing", files), languages=("en",))
+    assert model.card
+    assert model.card.engine == "sherpa"
+    with pytest.raises(ModelError, match="no model that Earshot knows"):
+        store.add(write_files(tmp_path / "notes", {"my-tokens.txt": b"a", "talk.txt": b"b"}))
+
+
 def test_import_knows_the_catalogues_names(store: ModelStore, tmp_path: Path) -> None:
     path = tmp_path / "vosk-model-small-xx-1.zip"
     path.write_bytes(zipped(VOSK, top="vosk-model-small-xx-1"))

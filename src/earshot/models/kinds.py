@@ -13,7 +13,8 @@ LOOKED_FOR = {
     "vosk": "am/final.mdl or conf/mfcc.conf",
     "whisper": "model.bin with vocabulary.txt or vocabulary.json (CTranslate2)",
     "wav2vec2": "config.json of a …ForCTC model with model.safetensors",
-    "sherpa": "tokens.txt with *.onnx",
+    "sherpa": "tokens.txt (or NAME-tokens.txt) with *.onnx or *.ort",
+    "translation": "model.bin with source.spm and target.spm, or with sentencepiece.model (OPUS-MT, Argos)",
     "moonshine": "encoder_model.ort, decoder_model_merged.ort and tokenizer.bin",
 }
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
@@ -21,7 +22,7 @@ _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """engine: its name in the registry; sample_rate: Hz, None where the files do not say."""
+    """engine: its name in the registry, or "translation"; sample_rate: Hz, None where the files do not say."""
 
     engine: str
     sample_rate: int | None = None
@@ -39,9 +40,11 @@ def detect_kind(folder: Path) -> Kind | None:
         return Kind("moonshine", 16_000)
     if has("model.bin") and (has("vocabulary.txt") or has("vocabulary.json")):
         return Kind("whisper", 16_000)
+    if _is_translation(folder):
+        return Kind("translation")
     if _is_ctc(folder / "config.json"):
         return Kind("wav2vec2", _transformers_sample_rate(folder))
-    if has("tokens.txt") and any(folder.glob("*.onnx")):
+    if _is_sherpa(folder):
         return Kind("sherpa", 16_000)
     return None
 
@@ -80,6 +83,20 @@ def without_pickles(folder: Path, kind: Kind | None, name: str) -> None:
         )
     for path in pickles:
         path.unlink()
+
+
+def _is_sherpa(folder: Path) -> bool:
+    """Tokens beside networks. Whisper's files all begin with a name, as in ``tiny.en-tokens.txt``."""
+    names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    has_tokens = any(name == "tokens.txt" or name.endswith("-tokens.txt") for name in names)
+    return has_tokens and any(name.endswith((".onnx", ".ort")) for name in names)
+
+
+def _is_translation(folder: Path) -> bool:
+    """Whether it is a CTranslate2 model with its SentencePiece files: of the model, or of an Argos package."""
+    has_model = (folder / "model.bin").is_file() or (folder / "model" / "model.bin").is_file()
+    pieces = ("source.spm", "sentencepiece.model", "sentencepiece.bpe.model")
+    return has_model and any((folder / name).is_file() for name in pieces)
 
 
 def _is_ctc(config: Path) -> bool:
