@@ -150,13 +150,15 @@ class AvDecoder:
 
     def _decoded(self) -> Iterator[tuple[Frames, int, float | None]]:
         """Samples, their rate, and their time stamp in seconds."""
-        num_frames = num_broken = 0
+        num_frames = num_broken = num_at_end = 0
         for packet in self._packets():
             for frame in self._frames(packet):
                 if frame is None:
                     num_broken += 1
+                    num_at_end += 1
                     continue
                 num_frames += 1
+                num_at_end = 0
                 self._source.progress()
                 yield frame
         if self._source.failure:
@@ -168,8 +170,11 @@ class AvDecoder:
                 f"nothing in {self._source.name} can be decoded: it is damaged or encrypted",
                 fix="export it again without copy protection",
             )
+        if num_at_end == 1:
+            num_broken -= 1  # where a file was cut off; that it ends early is told by its length
         if num_broken:
-            self.warnings.append(f"{num_broken} damaged packets were taken as silence")
+            many = "1 damaged packet was" if num_broken == 1 else f"{num_broken} damaged packets were"
+            self.warnings.append(f"{many} taken as silence")
 
     def _packets(self) -> Iterator[Any]:
         import av
