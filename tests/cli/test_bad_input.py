@@ -24,7 +24,7 @@ from tests.cli.command import (
     write_speech,
 )
 
-SCRIPTED = ("--engine", "scripted")
+SCRIPTED = ("--engine", "scripted", "--no-punctuate")
 
 
 def transcribe(*arguments: str | Path) -> Result:

@@ -135,7 +135,7 @@ def test_words_are_recognized_if_asked(capsys: pytest.CaptureFixture[str], talk:
     summary, _ = inspect(
         capsys, talk, "--words", "--engine", "scripted", "--start", "2", "-o", tmp_path / "talk.png"
     )
-    assert summary["words"].startswith("the quick brown fox")
+    assert summary["words"].startswith("The quick brown fox")
     assert pixels(tmp_path / "talk.png").std() > 0.1
 
 

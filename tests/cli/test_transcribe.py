@@ -27,7 +27,7 @@ from tests.cli.command import (
     write_speech,
 )
 
-SCRIPTED = ("--engine", "scripted")
+SCRIPTED = ("--engine", "scripted", "--no-punctuate")
 
 
 def test_the_first_command_needs_no_recording() -> None:
@@ -145,6 +145,19 @@ def test_lines_of_subtitles_are_as_wide_as_asked(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 16
 
 
+def test_bare_text_is_punctuated_and_numbers_are_written_as_asked(tmp_path: Path) -> None:
+    words = "it is twenty five years since i was here"
+    recording = write_speech(tmp_path / "talk.wav", 5)
+    arguments = ("transcribe", "--engine", "scripted", "--model", words, recording)
+    said = earshot(*arguments).output
+    assert said.startswith("It is twenty")
+    assert said != said.lower()
+    assert earshot(*arguments, "--no-punctuate", "--numbers", "digits").output.startswith(
+        "it is 25 years since i"
+    )
+    assert earshot(*arguments, "--numbers", "roman").status == 2
+
+
 def test_a_grammar_is_handed_to_the_engine(tmp_path: Path) -> None:
     grammar = tmp_path / "orders.txt"
     grammar.write_text("# what may be said\nlights on\n\nlights off\n")
@@ -218,7 +231,7 @@ def test_an_interruption_leaves_what_is_done_and_nothing_else(tmp_path: Path, nu
         write_speech(tmp_path / "talks" / f"{name}.wav")
     slow = install_engine(tmp_path / "plugin", "slow", SLOW_ENGINE.format(seconds=2))
     out = tmp_path / "out"
-    arguments = ("transcribe", "--engine", "slow", tmp_path / "talks", "-o", out)
+    arguments = ("transcribe", "--engine", "slow", "--no-punctuate", tmp_path / "talks", "-o", out)
     with subprocess.Popen(
         command(*arguments), env={**os.environ, **slow}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

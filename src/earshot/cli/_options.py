@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from earshot.core.errors import FormatError, nearest
 from earshot.core.types import Grammar
 from earshot.engines import DEFAULT_ENGINE
+
+if TYPE_CHECKING:
+    from earshot.text.numbers import NumberForm
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,6 +31,36 @@ def engine_options(command: Command) -> Command:
         click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru."),
         click.option("--device", default="cpu", show_default=True, metavar="NAME", help="What computes."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of a decoder [all cores]."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_NUMBER_FORMS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}
+
+
+def _number_form(context: click.Context, option: click.Parameter, value: str) -> NumberForm | None:  # noqa: ARG001
+    return _NUMBER_FORMS[value]
+
+
+def text_options(command: Command) -> Command:
+    """How the text is finished: ``is_punctuated`` and ``numbers``, None for as they are."""
+    options = [
+        click.option(
+            "--punctuate/--no-punctuate",
+            "is_punctuated",
+            default=True,
+            help="Marks and capitals where the engine writes none, in English and Russian [yes].",
+        ),
+        click.option(
+            "--numbers",
+            type=click.Choice(list(_NUMBER_FORMS)),
+            default="as-is",
+            show_default=True,
+            callback=_number_form,
+            help="How to write them.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)

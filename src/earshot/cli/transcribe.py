@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from earshot.audio.decode import SAMPLE_FORMATS, AudioReader, open_audio, open_pcm
 from earshot.cli import STATUS_FAILED, bug_report
 from earshot.cli._jobs import Job, plan_jobs
-from earshot.cli._options import choose_formats, engine_options, read_grammar, split_list
+from earshot.cli._options import choose_formats, engine_options, read_grammar, split_list, text_options
 from earshot.cli._outputs import Destination, Files, OneDocument, RunningText
 from earshot.cli._progress import BatchProgress, batch_progress
 from earshot.cli._sample import sample_path
@@ -22,6 +23,9 @@ from earshot.engines import find_engine
 from earshot.text.formats import FORMATS, FormatOptions
 from earshot.text.subtitles import SubtitleOptions
 from earshot.transcription import Transcriber, TranscriptionOptions
+
+if TYPE_CHECKING:
+    from earshot.text.numbers import NumberForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ Examples:
     default=None,
     help="Find the time of each word. On for all formats but txt; given, it makes csv and audacity list words.",
 )
+@text_options
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
 @click.option(
     "--grammar",
@@ -126,6 +131,8 @@ def transcribe(
     output_dir: Path | None,
     formats: tuple[str, ...],
     word_timestamps: bool | None,
+    is_punctuated: bool,
+    numbers: NumberForm | None,
     hot_words: tuple[str, ...],
     grammar: Path | None,
     channel: int | None,
@@ -157,6 +164,8 @@ def transcribe(
         num_threads=threads,
         device=device,
         word_times=chosen != ("txt",) if word_timestamps is None else word_timestamps,
+        punctuation=is_punctuated,
+        numbers=numbers,
         grammar=read_grammar(grammar) if grammar else None,
         hot_words=split_list(hot_words),
     )
