@@ -25,6 +25,7 @@ from earshot.core.errors import EarshotError
 from earshot.core.optional import is_installed
 from earshot.core.paths import models_home
 from earshot.engines import DEFAULT_ENGINE, engine_names, find_engine
+from earshot.models.catalogue import CatalogueEntry
 from earshot.models.store import ModelStore
 
 State: TypeAlias = Literal["ok", "missing", "broken"]
@@ -133,7 +134,7 @@ def _engine(name: str) -> Check:
 
 
 def _first_model(store: ModelStore, engine: str) -> str:
-    """The command that gets the smallest English model with the best checksum."""
+    """The command that gets the smallest English model with the best checksum, of the accent most expect."""
     entries = [
         entry
         for entry in store.catalogue.entries
@@ -141,9 +142,12 @@ def _first_model(store: ModelStore, engine: str) -> str:
     ]
     if not entries:
         return "earshot models import FOLDER"
-    return (
-        f"earshot models pull {min(entries, key=lambda entry: (entry.checksum != 'sha256', entry.size)).name}"
-    )
+
+    def rank(entry: CatalogueEntry) -> tuple[bool, bool, int]:
+        is_regional = any(region in entry.name for region in ("-en-in-", "-en-gb-"))
+        return entry.checksum != "sha256", is_regional, entry.size
+
+    return f"earshot models pull {min(entries, key=rank).name}"
 
 
 def _library(name: str, module: str) -> Check:
