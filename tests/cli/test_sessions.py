@@ -21,7 +21,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make(seconds: float = 8.0) -> StoredSession:
     source = PacedSound(read_aloud()[: round(16_000 * seconds)], name="a headset", speed=float("inf"))
-    with Session(source, TranscriptionOptions(engine="scripted")) as session:
+    with Session(source, TranscriptionOptions(engine="scripted", punctuation=False)) as session:
         list(session)
     return find_session("last")
 
@@ -94,7 +94,7 @@ def test_a_complete_session_is_recovered_when_all_is_asked_for() -> None:
 
 
 def test_one_that_is_recorded_right_now_is_not_touched() -> None:
-    with Session(PacedSound(read_aloud()), TranscriptionOptions(engine="scripted")):
+    with Session(PacedSound(read_aloud()), TranscriptionOptions(engine="scripted", punctuation=False)):
         assert "recording" in sessions("list").output
         assert_one_line_error(sessions("recover", "last"), "being recorded right now")
         assert_one_line_error(sessions("remove", "last", "--yes"), "being recorded right now")

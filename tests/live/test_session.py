@@ -20,7 +20,7 @@ from earshot.live.session import SessionEvent
 from earshot.live.stored import StoredSession, find_session, list_sessions
 from earshot.transcription import TranscriptionOptions
 
-SCRIPTED = TranscriptionOptions(engine="scripted")
+SCRIPTED = TranscriptionOptions(engine="scripted", punctuation=False)
 
 
 def noise(seconds: float) -> Samples:
@@ -73,6 +73,19 @@ def test_the_events_are_those_of_the_engine_and_the_journal_has_them(tmp_path: P
     assert stored.duration == 20.0
     sound = from_pcm(stored.audio_path.read_bytes()[44:])
     np.testing.assert_allclose(sound, noise(20.0), atol=1 / 32768)
+
+
+def test_bare_text_is_finished_as_files_are_and_recovered_so(tmp_path: Path) -> None:
+    options = TranscriptionOptions(engine="scripted", model="i have twenty one dogs", numbers="digits")
+    with Session(fast(5.0), options, home=tmp_path) as session:
+        said = finals(list(session))
+    assert "21 dogs" in said[0].text
+    assert said[0].text.startswith("I have")
+    meta = find_session("last", tmp_path).meta
+    assert (meta.punctuation, meta.numbers) == (True, "digits")
+    with Session(fast(5.0), SCRIPTED, home=tmp_path) as session:
+        list(session)
+    assert not find_session("last", tmp_path).meta.punctuation
 
 
 def test_a_session_in_ten_lines_needs_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

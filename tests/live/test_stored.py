@@ -27,7 +27,7 @@ from earshot.live.stored import (
 from earshot.transcription import Transcriber, TranscriptionOptions
 from tests.cli.command import read_aloud
 
-SCRIPTED = TranscriptionOptions(engine="scripted")
+SCRIPTED = TranscriptionOptions(engine="scripted", punctuation=False)
 
 
 def said(index: int) -> Segment:

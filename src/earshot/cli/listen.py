@@ -20,7 +20,6 @@ from earshot.live.stored import open_session, remove_session, unfinished_session
 from earshot.text.formats import FORMATS, find_format, write_transcript
 from earshot.text.numbers import NumberForm
 from earshot.transcription import TranscriptionOptions
-from earshot.transcription.processors import TextOptions, post_processors
 
 _NUMBERS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}
 
@@ -115,6 +114,8 @@ def listen(
         device=compute,
         grammar=read_grammar(grammar) if grammar else None,
         hot_words=split_list(hot_words),
+        punctuation=is_punctuated,
+        numbers=_NUMBERS[numbers],
     )
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())
@@ -133,7 +134,6 @@ def listen(
         session = Session(
             open_source(sound, complain),
             options,
-            processors=post_processors(TextOptions(is_punctuated, _NUMBERS[numbers])),
             sinks=[spool] if saves else [],
             followers=followers,
             has_journal=journal,

@@ -142,6 +142,8 @@ def _recover(
         engine=wanted,
         model=model or (meta.model if wanted == meta.engine else None),
         language=language or meta.language,
+        punctuation=meta.punctuation,
+        numbers=meta.numbers,
     )
     with Transcriber(options) as transcriber:
         segments = recover(session, transcriber, is_all=is_all)

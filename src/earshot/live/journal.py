@@ -33,6 +33,7 @@ from earshot.core.files import atomic_text, output_error
 from earshot.core.paths import data_home
 from earshot.core.types import SAMPLE_RATE, Event, Final, Samples, Segment, SpeechEnded, SpeechStarted, Word
 from earshot.models.lock import locked
+from earshot.text.numbers import NumberForm
 
 FORMAT = "earshot-session"
 VERSION = 1
@@ -47,7 +48,8 @@ _EVENTS_LIMIT = 16 * 1024 * 1024
 class SessionMeta:
     """What a session is. created: local time, ISO 8601. engine, model, language: None where only sound is kept.
 
-    source: the microphone's or the file's name. is_complete: it ended as it should and all is recognized.
+    source: the microphone's or the file's name. punctuation, numbers: as in ``TranscriptionOptions``.
+    is_complete: it ended as it should and all is recognized.
     duration: seconds of sound, None until it is complete.
     """
 
@@ -56,6 +58,8 @@ class SessionMeta:
     engine: str | None = None
     model: str | None = None
     language: str | None = None
+    punctuation: bool = True
+    numbers: NumberForm | None = None
     is_complete: bool = False
     duration: float | None = None
 

@@ -20,7 +20,7 @@ from earshot.live.following import Follower, Followers, Remark
 from earshot.live.journal import SessionJournal, SessionMeta, disk_notice, event_fields, now, segment_fields
 from earshot.live.pump import Pump
 from earshot.transcription import TranscriptionOptions
-from earshot.transcription.processors import PostProcessor
+from earshot.transcription.processors import PostProcessor, TextOptions, post_processors
 
 SessionEvent: TypeAlias = Event | Notice | Remark
 
@@ -78,8 +78,9 @@ class Session:
     said comes first, then its AudioError.
 
     options: engine, model and what it takes. recognizer: one that is loaded already and stays the caller's.
-    processors: applied to each final, in order. sinks: take each finished segment, with word times; closed at
-    the end. followers: get each event as it is given out, aside; their remarks come as events.
+    processors: applied to each final in order, after marks and numbers. sinks: take each finished segment, with
+    word times; closed at the end. followers: get each event as it is given out, aside; their remarks come as
+    events.
     has_journal: keep sound and text in a folder of ``home`` (None: the user's own), crash-proof.
     duration: seconds after which it stops. lost: seconds that a full disk has cost, known after leaving.
     """
@@ -102,7 +103,7 @@ class Session:
         self._source = source or Microphone()
         self._notices: deque[Notice] = deque(maxlen=100)
         self._recognizer = recognizer
-        self._processors = list(processors)
+        self._processors = [*_finishing(self.options), *processors]
         self._sinks = sinks
         self._remarks: deque[Remark] = deque()
         self._followers = Followers(followers, self._remarks, self._notices)
@@ -280,7 +281,15 @@ class Session:
     def _meta(self) -> SessionMeta:
         options = self.options
         engine = self._recognizer.name.split("/")[0] if self._recognizer else options.engine
-        return SessionMeta(now(), self._source.name, engine, options.model, options.language)
+        return SessionMeta(
+            now(),
+            self._source.name,
+            engine,
+            options.model,
+            options.language,
+            punctuation=options.punctuation,
+            numbers=options.numbers,
+        )
 
     def _engine_options(self) -> EngineOptions:
         options = self.options
@@ -294,6 +303,13 @@ class Session:
             has_word_times=self.options.word_times and not recognizer.capabilities.word_times,
             language=self._language,
         )
+
+
+def _finishing(options: TranscriptionOptions) -> list[PostProcessor]:
+    """Marks, capitals and numbers; what fits a grammar stays as it is."""
+    if options.grammar is not None:
+        return []
+    return post_processors(TextOptions(options.punctuation, options.numbers))
 
 
 def _only(languages: frozenset[str]) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from earshot.audio.journal import count_samples, open_journal_audio, repair_audio
 from earshot.core.errors import SessionError
@@ -32,6 +32,7 @@ from earshot.live.journal import (
 )
 from earshot.live.spool import read_segment, read_words
 from earshot.models.lock import is_held, locked
+from earshot.text.numbers import NumberForm
 from earshot.transcription import Transcriber
 
 _LONGEST_LINE = 10_000_000
@@ -166,10 +167,13 @@ def _meta(data: Mapping[str, Any], guess: SessionMeta) -> SessionMeta:
         "engine": (str,),
         "model": (str,),
         "language": (str,),
+        "punctuation": (bool,),
         "is_complete": (bool,),
         "duration": (int, float),
     }
     fields = {name: data[name] for name, kind in kinds.items() if isinstance(data.get(name), kind)}
+    if data.get("numbers") in get_args(NumberForm):
+        fields["numbers"] = data["numbers"]
     return replace(guess, **fields)
 
 
