@@ -99,6 +99,44 @@ def test_nothing_is_lost_while_the_kernel_computes(lab: Lab, driver: Any) -> Non
     assert page.errors() == []
 
 
+def test_recognition_goes_on_while_a_cell_runs(lab: Lab, driver: Any) -> None:
+    page = lab.open(driver, "subshell", CELL, "import time; time.sleep(30)")
+    if not page.kernel("import ipykernel; answer = ipykernel.version_info[0] >= 7"):
+        pytest.skip("no subshells: pip install 'ipykernel>=7'")
+    page.run_cell(0)
+    page.wait_for_recorder()
+    page.click(".earshot-record")
+    page.until("return document.querySelector('.earshot-recorder').dataset.status === 'recording'")
+    page.run_cell(1)
+    page.until("return document.querySelector('.earshot-finals .earshot-text') !== null", 29)
+    assert page.script(
+        "return document.querySelectorAll('.jp-Cell')[1].querySelector('.jp-InputPrompt').textContent"
+    ).startswith("[*]")
+    assert words(page.lines()) == CLIP_TEXT
+
+
+def test_a_question_for_the_microphone_can_be_taken_back(lab: Lab, driver: Any) -> None:
+    page = lab.open(driver, "asking", CELL)
+    page.run_all()
+    page.wait_for_recorder()
+    page.script(
+        "const media = navigator.mediaDevices, open = media.getUserMedia.bind(media); window.tracks = [];"
+        "media.getUserMedia = async (wish) => {"
+        "  await new Promise((resolve) => setTimeout(resolve, 2000));"
+        "  const stream = await open(wish); window.tracks.push(...stream.getTracks()); return stream; };"
+    )
+    page.click(".earshot-record")
+    page.until("return document.querySelector('.earshot-recorder').dataset.status === 'asking'")
+    page.click(".earshot-stop")
+    page.wait_for_recorder()
+    page.until("return window.tracks.length === 1", 20)
+    page.until("return window.tracks[0].readyState === 'ended'", 20)
+    assert page.status() == "idle"
+    assert page.said() == "Ready."
+    assert page.kernel("answer = recorder.audio_paths") == []
+    assert page.errors() == []
+
+
 def test_running_the_cell_again_ends_the_old_recording(lab: Lab, driver: Any) -> None:
     page = lab.open(driver, "again", "old = globals().get('recorder')\n" + CELL)
     page.run_all()

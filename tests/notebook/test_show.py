@@ -51,7 +51,7 @@ def test_the_picture() -> None:
     said = Transcript((Segment("ah", 0.1, 0.4),))
     shown = show(tone(0.5, 16_000), text=said)
     assert shown.picture is not None
-    assert shown.picture.startswith(b"\x89PNG")
+    assert shown.picture[:4] + shown.picture[8:12] == b"RIFFWEBP"
     assert shown.transcript is said
 
 

@@ -515,7 +515,10 @@ class Controller {
     try {
       this.pending = []; // sound may come before the kernel is told
       await microphone.open(this.chosen?.replace(/^browser:/, ""));
-      if (this.microphone !== microphone) return; // given up meanwhile
+      if (this.microphone !== microphone) {
+        microphone.close(); // given up meanwhile
+        return;
+      }
       this.sender = sender;
       this.send({
         type: "begin",
@@ -529,7 +532,8 @@ class Controller {
       this.set({ status: "starting", message: null });
       this.listMicrophones(); // their names are told only after permission
     } catch (error) {
-      if (this.microphone === microphone) this.microphone = null;
+      if (this.microphone !== microphone) return;
+      this.microphone = null;
       this.pending = null;
       this.set({ status: "idle" });
       this.say("error", microphoneProblem(error));
@@ -816,10 +820,11 @@ class View {
       },
       title,
     );
-    const head = make("div.head", {}, make("span.caption", {}, title));
+    const caption = make("span.caption", {}, title);
+    const head = make("div.head", {}, caption);
     const body = make("div.body", { "aria-live": "polite" });
     const box = make("div.pane", { role: "region", "aria-label": title, hidden: true }, head, body);
-    return { toggle, head, body, box };
+    return { toggle, head, caption, body, box };
   }
 
   // The reader's own language where it can be had, unless another was chosen.
@@ -929,6 +934,8 @@ class View {
     const { languages = [], language = null } = panes.translation ?? {};
     fill(this.target, [{ options: languages.map((value) => ({ value, text: languageName(value) })) }], language);
     this.target.hidden = languages.length < 2;
+    const isKnown = languages.length === 1;
+    this.panes.translation.caption.textContent = isKnown ? `Translation: ${languageName(language)}` : "Translation";
   }
 
   updateMeter() {
