@@ -69,11 +69,11 @@ def cased(text: str, case: str, language: str) -> str:
 
 
 def raised(text: str) -> str:
-    """The word with its first letter a capital; one that begins with a digit, or an address, stays."""
+    """The word with its first letter a capital; "iPhone", an address, what begins with a digit stay."""
+    if text != text.lower() or _is_address(text):
+        return text
     for index, character in enumerate(text):
         if character.isalnum():
-            if _is_address(text):
-                return text
             return text[:index] + _capital(character) + text[index + 1 :]
     return text
 
@@ -81,6 +81,11 @@ def raised(text: str) -> str:
 def title(text: str, language: str) -> str:
     """In English "Mr" as "Mr."; every other word as it is."""
     return text + "." if language == "en" and text in _TITLES else text
+
+
+def is_title(text: str) -> bool:
+    """Whether a token is "Mr." or the like, whose full stop ends no sentence."""
+    return text.endswith(".") and text[:-1] in _TITLES
 
 
 def _is_letter(word: str) -> bool:
