@@ -24,10 +24,13 @@ from tests.conftest import SAMPLE_TEXT
 from tests.engines.conformance import Conformance, finals_of, run_stream
 from tests.engines.tiny_wav2vec2 import PHRASES, TEXT, VOCABULARY, one_thread, train_tiny
 
-pytestmark = pytest.mark.skipif(
-    not (find_spec("torch") and find_spec("transformers")),
-    reason="torch and transformers are absent: pip install 'earshot[wav2vec2]'",
-)
+pytestmark = [
+    pytest.mark.slow,  # trains its model for about 20 s
+    pytest.mark.skipif(
+        not (find_spec("torch") and find_spec("transformers")),
+        reason="torch and transformers are absent: pip install 'earshot[wav2vec2]'",
+    ),
+]
 
 
 @pytest.fixture(scope="session")
@@ -264,6 +267,7 @@ def test_truncated_weights_are_refused(copy: Path) -> None:
         Wav2Vec2Recognizer(copy)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_a_pickle_that_runs_code_is_not_run(copy: Path, tmp_path: Path) -> None:
     import pickle
 
@@ -296,6 +300,22 @@ def test_tensors_of_torch_are_read(copy: Path, sample: Audio) -> None:
     (copy / "model.safetensors").unlink()
     (transcript,) = Wav2Vec2Recognizer(copy).transcribe_batch([piece(sample, 4.85, 6.48)])
     assert transcript.text == "it was the age of wisdom"
+
+
+def test_checkpoints_of_older_libraries_are_read(copy: Path, sample: Audio, loaded: Wav2Vec2Recognizer) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(copy / "model.safetensors")
+    weights.pop("wav2vec2.masked_spec_embed", None)  # needed in training alone
+    renamed = {
+        key.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): value
+        for key, value in weights.items()
+    }
+    assert set(renamed) != set(weights)
+    save_file(renamed, copy / "model.safetensors", metadata={"format": "pt"})
+    assert np.array_equal(Wav2Vec2Recognizer(copy).log_probs(sample), loaded.log_probs(sample))
 
 
 def test_a_model_of_another_kind_is_named(copy: Path) -> None:

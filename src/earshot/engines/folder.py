@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from earshot.core.errors import ModelError
 from earshot.core.paths import models_home
+
+_MAX_JSON = 16 * 2**20  # bytes; the vocabulary of the largest Whisper has 1.1 MB
 
 
 def model_folder(model: str | None, *, engine: str) -> Path:
@@ -34,3 +38,30 @@ def own_folder(model: str | None) -> Path | None:
     path = Path(model).expanduser()
     is_in_store = path.name == model and (models_home() / model).is_dir()
     return path if path.is_dir() and not is_in_store else None
+
+
+def read_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON object. Raises ModelError when the file is broken, or missing and there is no default."""
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise ModelError(f"{path} is too large for what it should be")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if default is not None:
+            return default
+        raise ModelError(
+            f"the model {path.parent} lacks {path.name}", fix="copy the whole folder again"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} cannot be read: {error}", fix="copy the whole folder again") from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path} is no JSON object", fix="copy the whole folder again")
+    return data
+
+
+def first_line(error: BaseException) -> str:
+    """What a library said, for a message of one line."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__

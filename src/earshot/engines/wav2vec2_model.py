@@ -6,7 +6,6 @@ brings is run: weights are safetensors, or a torch file of which tensors alone a
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from earshot.core.errors import EngineError, ModelError, UnknownModelError
 from earshot.core.optional import require
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.decoding.ctc import LogProbs, log_softmax
+from earshot.engines.folder import first_line, read_json
 
 _FAMILIES = frozenset(
     {
@@ -37,15 +37,13 @@ _FAMILIES = frozenset(
 )
 """``model_type`` of the checkpoints that hear 16 kHz sound and tell their frame shift in samples."""
 
-_MAX_JSON = 16 * 2**20
-
 
 class CtcNet:
     """The checkpoint itself. symbols: what each token writes; frame_shift: samples from frame to frame."""
 
     def __init__(self, folder: Path, *, num_threads: int | None, device: str) -> None:
         config = _checked_config(folder)
-        settings = _read_json(folder / "tokenizer_config.json", default={})
+        settings = read_json(folder / "tokenizer_config.json", default={})
         self.delimiter = str(settings.get("word_delimiter_token") or "|")
         self._torch = require("torch", extra="wav2vec2", purpose="the wav2vec2 engine")
         self._num_threads = num_threads
@@ -65,7 +63,7 @@ class CtcNet:
             self._model = self._model.to(self._device).eval()
         except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
             raise EngineError(
-                f"torch cannot use the device {device!r}: {_first_line(error)}", fix="leave --device out"
+                f"torch cannot use the device {device!r}: {first_line(error)}", fix="leave --device out"
             ) from error
 
     def normalised(self, samples: Samples) -> Samples:
@@ -102,7 +100,7 @@ def _checked_config(folder: Path) -> dict[str, Any]:
     """``config.json`` of a folder that holds all files of a CTC model of ours."""
     if not folder.is_dir():
         raise UnknownModelError(f"there is no model folder {folder}", fix="see: earshot models list")
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     architectures = config.get("architectures")
     names = [str(name) for name in architectures] if isinstance(architectures, list) else []
     family = config.get("model_type")
@@ -150,7 +148,7 @@ def _load_checkpoint(folder: Path) -> tuple[Any, Any]:
         )
     except Exception as error:  # hostile folders raise whatever the library happens to meet
         raise ModelError(
-            f"the model {folder} cannot be loaded: {_first_line(error)}", fix="copy the whole folder again"
+            f"the model {folder} cannot be loaded: {first_line(error)}", fix="copy the whole folder again"
         ) from error
     # The mask of training may lack; anything else would be random numbers.
     missing = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
@@ -167,13 +165,13 @@ def _vocabulary(
     folder: Path, config: dict[str, Any], settings: dict[str, Any], delimiter: str
 ) -> tuple[int, tuple[str, ...]]:
     """The blank, and what each token writes: nothing for special tokens, small letters for capitals only."""
-    vocabulary = _read_json(folder / "vocab.json")
+    vocabulary = read_json(folder / "vocab.json")
     if any(isinstance(value, dict) for value in vocabulary.values()):
         raise ModelError(
             f"{folder} is a model of many languages with a vocabulary for each",
             fix="save one of its languages as a model of its own with transformers",
         )
-    vocabulary |= _read_json(folder / "added_tokens.json", default={})
+    vocabulary |= read_json(folder / "added_tokens.json", default={})
     size = config.get("vocab_size", 32)  # the default of transformers, which config.json leaves out
     blank = config.get("pad_token_id", 0)
     ids = list(vocabulary.values())
@@ -214,27 +212,6 @@ def _fewest_samples(config: dict[str, Any], frame_shift: int) -> int:
     return max(field, frame_shift)
 
 
-def _read_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A JSON object. Raises ModelError when the file is broken, or missing and there is no default."""
-    try:
-        if path.stat().st_size > _MAX_JSON:
-            raise ModelError(f"{path} is too large for what it should be")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if default is not None:
-            return default
-        raise ModelError(
-            f"the model {path.parent} lacks {path.name}", fix="copy the whole folder again"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{path} cannot be read: {error}", fix="copy the whole folder again") from error
-    if not isinstance(data, dict):
-        raise ModelError(f"{path} is no JSON object", fix="copy the whole folder again")
-    return data
-
-
 @contextmanager
 def _threads(torch: Any, num_threads: int | None) -> Iterator[None]:
     """Torch knows one number of threads for all its users: ours holds while we compute."""
@@ -262,8 +239,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if has_bars:
             logging.enable_progress_bar()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__
