@@ -62,7 +62,9 @@ class SummarySentence:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The chosen sentences in the order in which they were said. num_sentences: of all that was said."""
+    """The chosen sentences in the order in which they were said. num_sentences: of all
+    that was said until it was made.
+    """
 
     sentences: tuple[SummarySentence, ...] = ()
     num_sentences: int = 0

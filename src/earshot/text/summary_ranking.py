@@ -57,17 +57,17 @@ def terms(sentence: str) -> list[str]:
     for is_unspaced, run in itertools.groupby(text, key=_kind):
         if is_unspaced is None:
             continue
-        word = "".join(run)
+        word = "".join(run).strip("'")
         if is_unspaced and len(word) > 1:
             found += [word[at : at + 2] for at in range(len(word) - 1)]
-        else:
+        elif word:
             found.append(word[:STEM_LENGTH])
     return found
 
 
 def _kind(character: str) -> bool | None:
     """None between words, True in a script without spaces, False in all others."""
-    if unicodedata.category(character)[0] not in "LNM":
+    if character != "'" and unicodedata.category(character)[0] not in "LNM":
         return None
     return _is_unspaced(character)
 
@@ -113,7 +113,8 @@ def similarities(sentences: Sequence[Counter[str]], weights: Mapping[str, float]
         for term, value in vector.items():
             if term in columns:
                 row[columns[term]] = value
-    return np.clip(rows @ rows.T, 0, 1)
+    similarity: Matrix = np.clip(rows @ rows.T, 0, 1)
+    return similarity
 
 
 def weighted(counts: Mapping[str, int], weights: Mapping[str, float]) -> dict[str, float]:
@@ -152,10 +153,12 @@ def length_prior(num_terms: Sequence[int]) -> Vector:
     return np.clip(lengths / _FULL_LENGTH, 0.02, 1.0)
 
 
-def choose(scores: Vector, similarity: Matrix, num_sentences: int, *, diversity: float = 0.3) -> list[int]:
+def choose(scores: Vector, similarity: Matrix, num_sentences: int, *, diversity: float = 1.0) -> list[int]:
     """The places of the sentences to show, best first: high scores, unlike those chosen before.
 
-    diversity: from 0 (scores alone) to 1 (only the difference counts).
+    What repeats a sentence chosen before gains nothing: the likeness scales the score, where the original
+    weighs it against the score and lets an exact repeat pass when all else scores low. diversity: 0 looks at
+    the scores alone; 1 halves the score of what is half like a chosen one.
     """
     if not len(scores):
         return []
@@ -164,7 +167,7 @@ def choose(scores: Vector, similarity: Matrix, num_sentences: int, *, diversity:
     is_left = np.ones(len(scores), bool)
     chosen: list[int] = []
     while len(chosen) < min(num_sentences, len(scores)):
-        gains = np.where(is_left, (1 - diversity) * relevance - diversity * likeness, -np.inf)
+        gains = np.where(is_left, relevance * np.maximum(0, 1 - likeness) ** diversity, -np.inf)
         best = int(gains.argmax())
         chosen.append(best)
         is_left[best] = False

@@ -62,7 +62,7 @@ class CTranslate2Translator:
             self._model: Any = ctranslate2.Translator(
                 str(files.model), device=device, intra_threads=num_threads or 0, compute_type="default"
             )
-        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        except (RuntimeError, ValueError, IndexError, OSError, MemoryError) as error:
             raise ModelError(f"{files.model} cannot be loaded ({error})", fix="get the model again") from error
 
     def translate(self, text: str) -> str:
@@ -104,7 +104,7 @@ class CTranslate2Translator:
         prefix = [self._target_prefix] * len(tokens) if self._target_prefix else None
         try:
             results = self._model.translate_batch(
-                tokens, prefix, beam_size=self._beam_size, max_decoding_length=limit
+                tokens, prefix, beam_size=self._beam_size, max_decoding_length=limit, disable_unk=True
             )
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"{self.name} failed ({error})", fix="check the model") from error
@@ -209,6 +209,13 @@ def _mark_of(language: str, marks: Mapping[str, str], files: _Files) -> str:
 
 
 def _vocabulary(model: Path) -> frozenset[str]:
+    tokens = _tokens_of(model)
+    if not tokens:
+        raise ModelError(f"{model} lacks its vocabulary", fix="get the model again")
+    return tokens
+
+
+def _tokens_of(model: Path) -> frozenset[str]:
     for name in _VOCABULARIES:
         if (path := model / f"{name}.json").is_file():
             tokens = _json(path)
