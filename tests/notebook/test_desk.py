@@ -22,6 +22,9 @@ from tests.live.virtual_microphone import wait_for
 WORDS = "one two three four five six seven eight nine"
 
 
+AS_SAID = TranscriptionOptions(punctuation=False)
+
+
 class FakePage:
     """A page as the kernel sees it: sends what recorder.js sends, and keeps what it is told."""
 
@@ -72,8 +75,7 @@ def make(tmp_path: Path) -> Iterator[Maker]:
     def made(**settings: Any) -> tuple[Desk, FakePage]:
         page = FakePage()
         settings.setdefault("recognizer", ScriptedRecognizer(WORDS))
-        settings.setdefault("processors", ())
-        options = settings.pop("options", TranscriptionOptions())
+        options = settings.pop("options", AS_SAID)
         desk = Desk(options, page.hear, sessions=tmp_path / "sessions", **settings)
         page.desk = desk
         desks.append(desk)
@@ -349,7 +351,7 @@ def test_engines_are_chosen_from_the_list_only(make: Maker) -> None:
 
 
 def test_bare_text_gets_marks_unless_told_otherwise(make: Maker) -> None:
-    desk, page = make(processors=None)
+    desk, page = make(options=TranscriptionOptions())
     page.begin()
     page.speak(4.0, is_last=True)
     assert desk.wait(20)
@@ -454,7 +456,9 @@ def test_closing_while_recording_leaves_nothing_behind(make: Maker) -> None:
 
 
 def test_the_engine_stays_loaded_while_somebody_looks(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk, page = make(recognizer=None, options=TranscriptionOptions(engine="scripted", model=WORDS))
+    desk, page = make(
+        recognizer=None, options=TranscriptionOptions(engine="scripted", model=WORDS, punctuation=False)
+    )
     page.hello()
     for recording in ("r1", "r2"):
         page.begin(recording)

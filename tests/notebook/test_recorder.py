@@ -17,7 +17,7 @@ import pytest
 from earshot.core.errors import EngineError
 from earshot.core.optional import is_installed
 from earshot.engines.scripted import ScriptedRecognizer
-from tests.notebook.test_desk import earshot_threads
+from tests.notebook.test_desk import AS_SAID, earshot_threads
 
 if not is_installed("anywidget"):
     pytest.skip("no anywidget: pip install 'earshot[notebook]'", allow_module_level=True)
@@ -27,7 +27,7 @@ from earshot.notebook import Recorder
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    made = Recorder(recognizer=ScriptedRecognizer("one two three"), processors=(), sessions=tmp_path)
+    made = Recorder(recognizer=ScriptedRecognizer("one two three"), options=AS_SAID, sessions=tmp_path)
     yield made
     made.close()
 

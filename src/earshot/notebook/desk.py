@@ -27,7 +27,6 @@ from earshot.notebook.source import BrowserSource, Pulse
 from earshot.notebook.wording import plain, sentence
 from earshot.text.formats import find_format, write_transcript
 from earshot.transcription import TranscriptionOptions
-from earshot.transcription.processors import TextOptions, post_processors
 
 if TYPE_CHECKING:
     from earshot.text.translation import Translator
@@ -55,7 +54,7 @@ class Desk:
         *,
         recognizer: Recognizer | None = None,
         microphone: str | int = BROWSER,
-        processors: Sequence[PostProcessor] | None = None,
+        processors: Sequence[PostProcessor] = (),
         translator: Translator | None = None,
         sessions: Path | None = None,
         on_idle: Callable[[Message], None] = lambda _: None,
@@ -66,7 +65,7 @@ class Desk:
         self._options = options
         self._send_message = send
         self._microphone = microphone
-        self._processors = post_processors(TextOptions()) if processors is None else list(processors)
+        self._processors = tuple(processors)
         self._sessions = sessions
         self._on_idle = on_idle
         self._engine = KeptEngine(options, recognizer, loading=self._tell_loading)

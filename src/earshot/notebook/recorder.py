@@ -37,7 +37,7 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
     engine, model, language: what to recognize with; the page can choose others. options: for all the rest,
     such as a grammar. recognizer: one that is loaded already and stays the caller's.
     microphone: ``browser``, or a number or part of a name as ``earshot devices`` lists them.
-    processors: applied to each final, in order; None adds marks and capitals where the engine writes none.
+    processors: applied to each final, in order, after the marks and numbers that the options ask for.
     translator: for the translation's pane; None for Apertium, where it is installed. sessions: the folder for
     sound and text, None for the user's own.
     """
@@ -57,7 +57,7 @@ class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
         microphone: str | int = BROWSER,
         recognizer: Recognizer | None = None,
         options: TranscriptionOptions | None = None,
-        processors: Sequence[PostProcessor] | None = None,
+        processors: Sequence[PostProcessor] = (),
         translator: Translator | None = None,
         sessions: Path | str | None = None,
     ) -> None:
