@@ -1,4 +1,4 @@
-"""Moonshine here against the moonshine-voice library on the same weights: throughput, error rate, word confidence.
+"""Moonshine here against the moonshine-voice library on the same weights: speed, error rate, word confidence.
 
     python benchmarks/transcription.py [--minutes 10] [--repeats 3] [--clips 249]
 

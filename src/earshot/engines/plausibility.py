@@ -78,4 +78,5 @@ def changed_copies(samples: Samples) -> list[Samples]:
 def _at_speed(samples: Samples, factor: float) -> Samples:
     """Linear interpolation is good enough for speech that is only compared with itself."""
     positions = np.arange(int(len(samples) / factor)) * factor
-    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+    changed: Samples = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+    return changed
