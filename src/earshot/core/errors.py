@@ -12,6 +12,7 @@
     │   └── DownloadError      (OSError)
     ├── FormatError        (ValueError)    a transcript or subtitle file cannot be read or written
     ├── SessionError       (ValueError)    a recorded session is absent, in use, damaged or of another version
+    ├── ServerError        (ValueError)    a server cannot be set up as asked
     └── OutputError        (OSError)       a result cannot be written
 
 Each says what happened, to which file, and in ``fix`` what to do next. Each is also the fitting built-in,
@@ -82,6 +83,10 @@ class FormatError(EarshotError, ValueError):
 
 class SessionError(EarshotError, ValueError):
     """A recorded session is absent, in use, damaged or of another version."""
+
+
+class ServerError(EarshotError, ValueError):
+    """A server cannot be set up as asked, or its address cannot be had."""
 
 
 class OutputError(EarshotError, OSError):
