@@ -2,7 +2,8 @@
 
 class TestMine(Conformance):
     @pytest.fixture(scope="class")
-    def recognizer(self): ...
+    @classmethod
+    def recognizer(cls): ...
 """
 
 from __future__ import annotations

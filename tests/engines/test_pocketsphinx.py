@@ -31,7 +31,8 @@ def best(sample: Audio) -> Audio:
 
 class TestPocketSphinx(Conformance):
     @pytest.fixture(scope="class")
-    def recognizer(self, pocketsphinx: Recognizer) -> Recognizer:
+    @classmethod
+    def recognizer(cls, pocketsphinx: Recognizer) -> Recognizer:
         return pocketsphinx
 
 

@@ -10,7 +10,8 @@ from tests.engines.conformance import Conformance
 
 class TestScripted(Conformance):
     @pytest.fixture(scope="class")
-    def recognizer(self) -> ScriptedRecognizer:
+    @classmethod
+    def recognizer(cls) -> ScriptedRecognizer:
         return ScriptedRecognizer()
 
 

@@ -65,7 +65,8 @@ def moonshine() -> SherpaRecognizer:
 @pytest.mark.slow
 class TestMoonshineThroughSherpa(Conformance):
     @pytest.fixture(scope="class")
-    def recognizer(self, moonshine):
+    @classmethod
+    def recognizer(cls, moonshine):
         return moonshine
 
 
@@ -78,7 +79,8 @@ class TestStreamingTransducer(Conformance):
     hears = False
 
     @pytest.fixture(scope="class")
-    def recognizer(self, streaming):
+    @classmethod
+    def recognizer(cls, streaming):
         return streaming
 
 
@@ -86,7 +88,8 @@ class TestStreamingCtc(Conformance):
     hears = False
 
     @pytest.fixture(scope="class")
-    def recognizer(self, folders):
+    @classmethod
+    def recognizer(cls, folders):
         return load_sherpa(folders["streaming ctc"])
 
 
@@ -94,7 +97,8 @@ class TestOfflineTransducer(Conformance):
     hears = False
 
     @pytest.fixture(scope="class")
-    def recognizer(self, transducer):
+    @classmethod
+    def recognizer(cls, transducer):
         return transducer
 
 
@@ -102,13 +106,15 @@ class TestOfflineCtc(Conformance):
     hears = False
 
     @pytest.fixture(scope="class")
-    def recognizer(self, folders):
+    @classmethod
+    def recognizer(cls, folders):
         return load_sherpa(folders["ctc"])
 
 
 class TestRealModel(Conformance):
     @pytest.fixture(scope="class")
-    def recognizer(self):
+    @classmethod
+    def recognizer(cls):
         folder = os.environ.get("EARSHOT_SHERPA_MODEL")
         if not folder:
             pytest.skip("no sherpa-onnx model: set EARSHOT_SHERPA_MODEL to the folder of an English one")

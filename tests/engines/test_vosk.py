@@ -50,7 +50,8 @@ class TestStaticGraph(Conformance):
     hears = False
 
     @pytest.fixture(scope="class")
-    def recognizer(self, static) -> VoskRecognizer:
+    @classmethod
+    def recognizer(cls, static) -> VoskRecognizer:
         return static
 
 
@@ -58,13 +59,15 @@ class TestDynamicGraph(Conformance):
     hears = False
 
     @pytest.fixture(scope="class")
-    def recognizer(self, dynamic) -> VoskRecognizer:
+    @classmethod
+    def recognizer(cls, dynamic) -> VoskRecognizer:
         return dynamic
 
 
 class TestRealModel(Conformance):
     @pytest.fixture(scope="class")
-    def recognizer(self):
+    @classmethod
+    def recognizer(cls):
         folder = os.environ.get("EARSHOT_VOSK_MODEL")
         if not folder:
             pytest.skip("no Vosk model: set EARSHOT_VOSK_MODEL to the folder of an English one")

@@ -117,6 +117,12 @@ def test_a_given_language_is_kept(folder: Path, sample: Audio) -> None:
     assert recognizer.capabilities.languages == {"de", "en", "fr"}
 
 
+def test_what_it_translates_is_english(folder: Path, sample: Audio) -> None:
+    options = EngineOptions(model=str(folder), language="de", task="translate")
+    recognizer = load_engine("whisper", options)
+    assert recognizer.transcribe_batch([piece(sample, *CLIPS[1][:2])])[0].language == "en"
+
+
 def test_a_language_it_does_not_know_is_refused(folder: Path) -> None:
     with pytest.raises(UnsupportedError, match="knows de, en, fr, not 'es'"):
         WhisperRecognizer(folder, language="es")

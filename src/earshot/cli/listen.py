@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from earshot.cli._options import read_grammar, split_list
+from earshot.cli._options import read_grammar, split_list, text_options
 from earshot.cli._outputs import check_folder
 from earshot.cli._screen import choose_screen
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
@@ -20,8 +20,6 @@ from earshot.live.stored import open_session, remove_session, unfinished_session
 from earshot.text.formats import FORMATS, find_format, write_transcript
 from earshot.text.numbers import NumberForm
 from earshot.transcription import TranscriptionOptions
-
-_NUMBERS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}
 
 _NOTHING_YET = 10.0
 """Seconds of sound that nobody misses when the engine could not be loaded."""
@@ -60,18 +58,12 @@ Examples:
     help=f"Of --save, where its suffix is none of {', '.join(FORMATS)}.",
 )
 @click.option(
-    "--punctuate/--no-punctuate",
-    "is_punctuated",
-    default=True,
-    help="Marks and capitals where the engine writes none, in English and Russian [yes].",
+    "--pause",
+    type=click.FloatRange(0.2, 5.0),
+    metavar="SECONDS",
+    help="Silence that ends a sentence which sounds unfinished: longer waits more and cuts less.",
 )
-@click.option(
-    "--numbers",
-    type=click.Choice(["words", "digits", "as-is"]),
-    default="as-is",
-    show_default=True,
-    help="How to write them.",
-)
+@text_options
 @click.option("--translate", "target", metavar="CODE", help="Also into this language, offline.")
 @click.option("--translation-model", metavar="FOLDER", help="A CTranslate2 model [Apertium].")
 @click.option("--summary", "is_summarized", is_flag=True, help="Also what was said in a few sentences.")
@@ -89,8 +81,9 @@ def listen(
     hot_words: tuple[str, ...],
     saves: tuple[Path, ...],
     format_name: str | None,
+    pause: float | None,
     is_punctuated: bool,
-    numbers: str,
+    numbers: NumberForm | None,
     target: str | None,
     translation_model: str | None,
     is_summarized: bool,
@@ -115,7 +108,8 @@ def listen(
         grammar=read_grammar(grammar) if grammar else None,
         hot_words=split_list(hot_words),
         punctuation=is_punctuated,
-        numbers=_NUMBERS[numbers],
+        numbers=numbers,
+        max_pause=pause,
     )
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())

@@ -17,9 +17,9 @@ from earshot.cli._options import choose_formats, engine_options, read_grammar, s
 from earshot.cli._outputs import Destination, Files, OneDocument, RunningText
 from earshot.cli._progress import BatchProgress, batch_progress
 from earshot.cli._sample import sample_path
-from earshot.core.errors import AudioError, EarshotError, FormatError, UnsupportedError
+from earshot.core.errors import AudioError, EarshotError, FormatError
 from earshot.core.types import SAMPLE_RATE
-from earshot.engines import find_engine
+from earshot.engines import Task, find_engine
 from earshot.text.formats import FORMATS, FormatOptions
 from earshot.text.subtitles import SubtitleOptions
 from earshot.transcription import Transcriber, TranscriptionOptions
@@ -62,7 +62,7 @@ Examples:
     type=click.Choice(["transcribe", "translate"]),
     default="transcribe",
     show_default=True,
-    help="What to do with the speech.",
+    help="Translate writes English; whisper can.",
 )
 @click.option(
     "--output-dir", "-o", type=click.Path(path_type=Path), metavar="FOLDER", help="Write files there."
@@ -127,7 +127,7 @@ def transcribe(
     language: str | None,
     device: str,
     threads: int | None,
-    task: str,
+    task: Task,
     output_dir: Path | None,
     formats: tuple[str, ...],
     word_timestamps: bool | None,
@@ -153,8 +153,6 @@ def transcribe(
         raise click.UsageError("no recording is given; --sample has one for a first try")
     if resume and output_dir is None:
         raise click.UsageError("--resume needs --output-dir")
-    if task == "translate":
-        raise UnsupportedError("no engine translates here yet", fix="leave out --task")
     find_engine(engine)  # a mistyped name is told before anything is opened
     jobs, unusable = plan_jobs([*inputs, *([str(sample_path())] if sample else [])])
     options = TranscriptionOptions(
@@ -163,6 +161,7 @@ def transcribe(
         language=language,
         num_threads=threads,
         device=device,
+        task=task,
         word_times=chosen != ("txt",) if word_timestamps is None else word_timestamps,
         punctuation=is_punctuated,
         numbers=numbers,

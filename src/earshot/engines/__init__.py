@@ -3,7 +3,7 @@
 Importing this package loads no engine. ``load_engine("moonshine")`` does.
 """
 
-from earshot.engines.base import Engine, EngineOptions, RecognitionStream, Recognizer
+from earshot.engines.base import Engine, EngineOptions, RecognitionStream, Recognizer, Task
 from earshot.engines.registry import DEFAULT_ENGINE, engine_names, find_engine, load_engine
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "EngineOptions",
     "RecognitionStream",
     "Recognizer",
+    "Task",
     "engine_names",
     "find_engine",
     "load_engine",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from earshot.core.errors import UnsupportedError
 from earshot.core.optional import is_installed
@@ -66,6 +66,10 @@ class Recognizer(Protocol):
         ...
 
 
+Task = Literal["transcribe", "translate"]
+"""Write in the language that is spoken, or in English."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """How to load a recognizer.
@@ -74,12 +78,16 @@ class EngineOptions:
     language: ISO 639-1 code, or None for the model's own (or detection, where the engine detects).
     num_threads: of one decoding call; None for all cores.
     device: "cpu", or what the engine's library calls its accelerators.
+    task: most engines only transcribe.
+    max_pause: of live streams, seconds of silence that end what sounds unfinished; None for the engine's own.
     """
 
     model: str | None = None
     language: str | None = None
     num_threads: int | None = None
     device: str = "cpu"
+    task: Task = "transcribe"
+    max_pause: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Engine:
 
     summary: one line for ``earshot doctor``. extra: the pip extra that brings it, None when built in.
     modules: what must be importable. has_default_model: whether it works without naming a model.
+    tasks: what it can be asked to write.
     """
 
     name: str
@@ -96,6 +105,7 @@ class Engine:
     extra: str | None = None
     modules: tuple[str, ...] = ()
     has_default_model: bool = False
+    tasks: frozenset[Task] = frozenset({"transcribe"})
 
     @property
     def missing_modules(self) -> tuple[str, ...]:

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from earshot.audio.cutting import CutOptions
+from earshot.audio.vad import FRAME
 from earshot.core.errors import EngineError, ModelError
 from earshot.core.types import SAMPLE_RATE, Audio, Capabilities, Grammar, Samples, Segment, Transcript, Word
 from earshot.engines.base import Engine, EngineOptions, check_request
+from earshot.engines.endpointing import EndpointPredictor
 from earshot.engines.moonshine_model import Frames, Hypothesis, MoonshineModel
 from earshot.engines.offline import OfflineRecognizer
 from earshot.engines.plausibility import (
@@ -34,6 +38,10 @@ _MAX_CLIPS_IN_BATCH = 24
 _LONG_CLIP = 6 * SAMPLE_RATE
 """Longer clips hold too much speech, by the detector's word, to be noise."""
 
+_HUSH = 8
+"""Frames (0.26 s) of silence put behind an open utterance: the decoder wants to hear that a word is over, and
+the stream decodes before so much silence has come. Errors of clips cut so short: 4.3 % without, 3.9 % with."""
+
 _NOTHING = Hypothesis((), (), is_complete=True)
 
 
@@ -49,6 +57,8 @@ class MoonshineRecognizer(OfflineRecognizer):
         self.name = f"moonshine/{name}"
         self.capabilities = Capabilities(confidences=True, languages=frozenset({"en"}), max_duration=24.0)
         self._model = MoonshineModel(folder, num_threads=num_threads)
+        # It was trained on the frames of tiny-en and judges no other model's.
+        self.endpoint_predictor = EndpointPredictor() if folder == embedded_folder() else None
 
     def transcribe_batch(
         self, audios: Sequence[Audio], *, grammar: Grammar | None = None, hot_words: Sequence[str] = ()
@@ -119,17 +129,19 @@ class MoonshineUtterance:
     def __init__(self, recognizer: MoonshineRecognizer, model: MoonshineModel) -> None:
         self._recognizer = recognizer
         self._model = model
-        self._tokens: tuple[int, ...] = ()
         self._hypothesis = _NOTHING
+        self._words: tuple[Word, ...] = ()
+        self._frames: Frames | None = None
 
     def decode(self, samples: Samples, num_stable: int = 0) -> tuple[Word, ...]:
         """Words of the utterance so far, of which the first ``num_stable`` stay as they were."""
-        spelled = self._model.tokenizer.words(self._tokens)
+        tokens = self._hypothesis.tokens
+        spelled = self._model.tokenizer.words(tokens)
         num_forced = spelled[num_stable - 1][1][-1] + 1 if 0 < num_stable <= len(spelled) else 0
-        hypothesis = self._model.decode_draft(self._model.encode(samples), self._tokens, num_forced)
-        self._tokens = hypothesis.tokens
-        self._hypothesis = hypothesis
-        return self._recognizer.words(hypothesis)
+        self._frames = self._model.encode(np.concatenate([samples, np.zeros(_HUSH * FRAME, np.float32)]))
+        self._hypothesis = self._model.decode_draft(self._frames, tokens, num_forced)
+        self._words = self._recognizer.words(self._hypothesis)
+        return self._words
 
     def is_speech(self, samples: Samples) -> bool:
         """Whether what was decoded last was said rather than invented."""
@@ -137,7 +149,12 @@ class MoonshineUtterance:
 
     def completeness(self, num_silent_frames: int) -> float:
         """See ``OpenUtterance``."""
-        return 0.8
+        predictor = self._recognizer.endpoint_predictor
+        if predictor is None or self._frames is None:
+            return 0.5
+        return predictor.completeness(
+            self._frames, num_silent_frames + _HUSH, self._words, self._hypothesis.log_probs
+        )
 
 
 def _batches(encoded: Sequence[Frames], num_workers: int) -> list[list[int]]:

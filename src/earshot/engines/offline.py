@@ -41,11 +41,13 @@ class OfflineRecognizer:
     """Base of engines that recognize whole stretches of speech.
 
     A subclass sets ``name`` and ``capabilities`` and writes ``transcribe_batch``; it may set ``cut_options``.
+    max_pause: see ``EngineOptions``.
     """
 
     name: str
     capabilities: Capabilities
     cut_options = CutOptions()
+    max_pause: float | None = None
 
     def transcribe_batch(
         self, audios: Sequence[Audio], *, grammar: Grammar | None = None, hot_words: Sequence[str] = ()
@@ -65,10 +67,11 @@ class OfflineRecognizer:
 
     def stream(self, *, grammar: Grammar | None = None, hot_words: Sequence[str] = ()) -> RecognitionStream:
         """A live stream that decodes the open utterance again and again."""
-        from earshot.engines.streaming import BufferedStream
+        from earshot.engines.streaming import BufferedStream, StreamingOptions
 
         check_request(self.name, self.capabilities, grammar, hot_words)
-        return BufferedStream(self, grammar=grammar, hot_words=hot_words)
+        options = StreamingOptions().with_max_pause(self.max_pause)
+        return BufferedStream(self, grammar=grammar, hot_words=hot_words, options=options)
 
     def close(self) -> None:
         """Release the weights; calling it twice is harmless."""
@@ -86,14 +89,11 @@ def recognize_blocks(
 
     While one window of regions is being recognized the next one is read and cut.
     """
-    options = cut_options or getattr(recognizer, "cut_options", CutOptions())
-    longest = recognizer.capabilities.max_duration or _LONGEST_REGION
-    windows = _windows(cut_speech(blocks, max_duration=longest, options=options))
+    longest, own_options = cutting_for(recognizer)
+    windows = speech_windows(blocks, longest, cut_options or own_options)
 
     def recognize(window: list[SpeechRegion]) -> list[RecognizedRegion]:
-        audios = [Audio(region.samples) for region in window]
-        transcripts = recognizer.transcribe_batch(audios, grammar=grammar, hot_words=hot_words)
-        return [_placed(region, said) for region, said in zip(window, transcripts, strict=True)]
+        return recognize_window(recognizer, window, grammar=grammar, hot_words=hot_words)
 
     with ThreadPoolExecutor(1, thread_name_prefix="recognize") as executor:
         pending: Future[list[RecognizedRegion]] | None = None
@@ -115,10 +115,34 @@ def common_language(regions: Iterable[RecognizedRegion]) -> str | None:
     return max(seconds, key=lambda language: seconds[language]) if seconds else None
 
 
-def _windows(regions: Iterable[SpeechRegion]) -> Iterator[list[SpeechRegion]]:
+def cutting_for(recognizer: Recognizer) -> tuple[float, CutOptions]:
+    """The longest region that suits a recognizer, in seconds, and how it likes speech to be cut."""
+    longest = recognizer.capabilities.max_duration or _LONGEST_REGION
+    return longest, getattr(recognizer, "cut_options", CutOptions())
+
+
+def recognize_window(
+    recognizer: Recognizer,
+    window: Sequence[SpeechRegion],
+    *,
+    grammar: Grammar | None = None,
+    hot_words: Sequence[str] = (),
+) -> list[RecognizedRegion]:
+    """What is said in regions that are recognized together. A recognizer may hear a region a little differently
+    in other company, so the same window gives the same words, wherever it is recognized.
+    """
+    audios = [Audio(region.samples) for region in window]
+    transcripts = recognizer.transcribe_batch(audios, grammar=grammar, hot_words=hot_words)
+    return [_placed(region, said) for region, said in zip(window, transcripts, strict=True)]
+
+
+def speech_windows(
+    blocks: Iterable[Samples], longest: float, options: CutOptions
+) -> Iterator[list[SpeechRegion]]:
+    """The regions of a 16 kHz stream in windows of about two minutes of speech. See ``cutting_for``."""
     window: list[SpeechRegion] = []
     seconds = 0.0
-    for region in regions:
+    for region in cut_speech(blocks, max_duration=longest, options=options):
         window.append(region)
         seconds += region.duration
         if seconds >= _WINDOW:

@@ -132,6 +132,7 @@ class PocketSphinxStream:
         self._recognizer = recognizer
         self._grammar = grammar
         self._options = StreamingOptions()
+        self._end_silence = _frames(recognizer.max_pause or _END_SILENCE)
         self._detector: VoiceActivityDetector | None = VoiceActivityDetector()
         self._rest = np.empty(0, np.float32)
         self._before: list[Samples] = []
@@ -197,7 +198,7 @@ class PocketSphinxStream:
             utterance.silence = 0
         else:
             utterance.silence += 1
-        if utterance.silence >= _frames(_END_SILENCE) or utterance.num_frames >= _frames(_LONGEST_UTTERANCE):
+        if utterance.silence >= self._end_silence or utterance.num_frames >= _frames(_LONGEST_UTTERANCE):
             return self._end(utterance)
         if utterance.num_frames % _frames(options.update_interval) == 0:
             words = utterance.placed(utterance.decoder.words_so_far())

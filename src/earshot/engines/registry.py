@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
-from earshot.core.errors import EngineError, MissingExtraError, UnknownEngineError, nearest
+from earshot.core.errors import EngineError, MissingExtraError, UnknownEngineError, UnsupportedError, nearest
 from earshot.engines.base import Engine, EngineOptions, Recognizer
+from earshot.engines.offline import OfflineRecognizer
 
 GROUP = "earshot.engines"
 DEFAULT_ENGINE = "moonshine"
@@ -49,10 +50,23 @@ def find_engine(name: str) -> Engine:
 def load_engine(name: str = DEFAULT_ENGINE, options: EngineOptions | None = None) -> Recognizer:
     """Load a recognizer by the name of its engine.
 
-    Raises UnknownEngineError, MissingExtraError with the pip command, or ModelError.
+    Raises UnknownEngineError, MissingExtraError with the pip command, ModelError, or UnsupportedError when the
+    engine cannot do the task or has no say in the pauses.
     """
     engine = find_engine(name)
+    options = options or EngineOptions()
     if missing := engine.missing_modules:
         command = f"pip install 'earshot[{engine.extra}]'" if engine.extra else f"pip install {missing[0]}"
         raise MissingExtraError(f"the engine {name!r} needs {', '.join(missing)}", fix=command)
-    return engine.load(options or EngineOptions())
+    if options.task not in engine.tasks:
+        able = [other for other in engine_names() if options.task in find_engine(other).tasks]
+        raise UnsupportedError(f"the engine {name!r} does not {options.task}", fix=f"use {' or '.join(able)}")
+    recognizer = engine.load(options)
+    if options.max_pause is not None:
+        if not isinstance(recognizer, OfflineRecognizer):
+            recognizer.close()
+            raise UnsupportedError(
+                f"the engine {name!r} decides by itself when a sentence ends", fix="leave the pause to it"
+            )
+        recognizer.max_pause = options.max_pause
+    return recognizer

@@ -7,6 +7,7 @@ Macháček et al. 2023, "Turning Whisper into Real-Time Transcription System").
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -38,6 +39,10 @@ _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 
 _LONGEST = 30.0
 """Seconds of one utterance, for engines that name no limit of their own."""
+
+_DOUBT = 2.5
+"""How steeply the silence that is waited for grows with the doubt that a sentence is complete. Most ends are
+doubtful, few pauses are plain: a straight line was 50 ms later at the median and cut 4 % more pauses."""
 
 _COMMITTED = 0.65
 """Part of the longest utterance within which words are committed; a forced cut lies behind it."""
@@ -88,10 +93,16 @@ class StreamingOptions:
     update_interval: float = 0.4
     update_share: float = 0.04
     hesitation: float = 0.13
-    min_silence: float = 0.35
-    max_silence: float = 0.9
+    min_silence: float = 0.19
+    max_silence: float = 0.52
     patience: float = 12.0
     min_speech: float = 0.1
+
+    def with_max_pause(self, seconds: float | None) -> StreamingOptions:
+        """The same with all silences stretched so that the longest is so long; None changes nothing."""
+        if seconds is None:
+            return self
+        return replace(self, min_silence=self.min_silence * seconds / self.max_silence, max_silence=seconds)
 
 
 class BufferedStream:
@@ -207,7 +218,7 @@ class BufferedStream:
         shortest, longest = _frames(options.min_silence), _frames(options.max_silence)
         if len(utterance.frames) > _frames(options.patience):
             return shortest
-        return round(longest + (shortest - longest) * utterance.completeness)
+        return round(shortest + (longest - shortest) * math.pow(1 - utterance.completeness, _DOUBT))
 
     def _partial(self, utterance: _Utterance) -> list[Event]:
         if not utterance.words:

@@ -22,7 +22,7 @@ from earshot.audio.resample import resample
 from earshot.core.errors import EngineError, ModelError, UnknownModelError, UnsupportedError
 from earshot.core.optional import require
 from earshot.core.types import SAMPLE_RATE, Audio, Capabilities, Grammar, Samples, Segment, Transcript, Word
-from earshot.engines.base import Engine, EngineOptions, check_request
+from earshot.engines.base import Engine, EngineOptions, Task, check_request
 from earshot.engines.folder import first_line, model_folder, own_folder, read_json
 from earshot.engines.offline import OfflineRecognizer
 
@@ -61,7 +61,8 @@ class WhisperRecognizer(OfflineRecognizer):
 
     folder: holds model.bin, config.json, tokenizer.json and the vocabulary. language: what is spoken; None lets
     the model decide, once for all stretches that are recognized together. num_threads: None for all cores.
-    device: "cpu", "cuda" or "auto". Raises ModelError when a file is missing or broken.
+    device: "cpu", "cuda" or "auto". task: translate writes English. Raises ModelError when a file is missing or
+    broken.
     """
 
     # A stretch costs as much as 30 s however short it is, so neighbours share one.
@@ -75,6 +76,7 @@ class WhisperRecognizer(OfflineRecognizer):
         language: str | None = None,
         num_threads: int | None = None,
         device: str = "cpu",
+        task: Task = "transcribe",
         options: WhisperOptions | None = None,
     ) -> None:
         self.name = f"whisper/{name or folder.name}"
@@ -92,7 +94,12 @@ class WhisperRecognizer(OfflineRecognizer):
                 f"{self.name} knows {knows}, not {language!r}",
                 fix="leave --language out to let the model decide, or choose another model",
             )
+        if task == "translate" and not self._model.model.is_multilingual:
+            raise UnsupportedError(
+                f"{self.name} knows English alone and cannot translate", fix="choose a model without .en"
+            )
         self._language = language
+        self._task: Task = task
         self.capabilities = Capabilities(
             word_times=True,
             confidences=True,
@@ -114,6 +121,8 @@ class WhisperRecognizer(OfflineRecognizer):
             raise EngineError(f"{self.name} is closed", fix="load it again")
         clips = [clip for index, audio in enumerate(audios) for clip in _clips(index, audio)]
         segments, language = self._decode(clips, " ".join(hot_words) or None)
+        if self._task == "translate":
+            language = "en"
         return [
             Transcript(
                 tuple(replace(s, language=language) for i, s in segments if i == index),
@@ -169,7 +178,7 @@ class WhisperRecognizer(OfflineRecognizer):
             results, info = self._library.BatchedInferencePipeline(self._model).transcribe(
                 sound,
                 language=language,
-                task="transcribe",
+                task=self._task,
                 beam_size=self._options.beam_size,
                 batch_size=self._options.batch_size,
                 temperature=0.0,
@@ -338,7 +347,11 @@ def _num_cores() -> int:
 def _load(options: EngineOptions) -> WhisperRecognizer:
     folder = own_folder(options.model) or model_folder(options.model, engine="whisper")
     return WhisperRecognizer(
-        folder, language=options.language, num_threads=options.num_threads, device=options.device
+        folder,
+        language=options.language,
+        num_threads=options.num_threads,
+        device=options.device,
+        task=options.task,
     )
 
 
@@ -348,4 +361,5 @@ ENGINE = Engine(
     _load,
     extra="whisper",
     modules=("faster_whisper",),
+    tasks=frozenset({"transcribe", "translate"}),
 )

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from earshot.audio.capture import Microphone, Notice, Source
 from earshot.audio.meter import Level
 from earshot.core.types import SAMPLE_RATE, Event, Final, Samples, Segment
-from earshot.engines import EngineOptions, RecognitionStream, Recognizer, load_engine
+from earshot.engines import RecognitionStream, Recognizer, load_engine
 from earshot.live.backlog import Backlog
 from earshot.live.finishing import Finisher, SegmentSink, Tail
 from earshot.live.following import Follower, Followers, Remark
@@ -165,7 +165,7 @@ class Session:
         with ExitStack() as stack:
             recognizer = self._recognizer
             if recognizer is None:
-                recognizer = load_engine(self.options.engine, self._engine_options())
+                recognizer = load_engine(self.options.engine, self.options.engine_options)
                 stack.callback(recognizer.close)
             self._language = self.options.language or _only(recognizer.capabilities.languages)
             finisher = self._finisher(recognizer)
@@ -290,10 +290,6 @@ class Session:
             punctuation=options.punctuation,
             numbers=options.numbers,
         )
-
-    def _engine_options(self) -> EngineOptions:
-        options = self.options
-        return EngineOptions(options.model, options.language, options.num_threads, options.device)
 
     def _finisher(self, recognizer: Recognizer) -> Finisher:
         return Finisher(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from earshot.core.errors import EarshotError
 from earshot.core.types import Audio, Capabilities, Grammar, Transcript
 from earshot.engines import (
-    EngineOptions,
     RecognitionStream,
     Recognizer,
     engine_names,
@@ -129,10 +128,7 @@ class KeptEngine:
             if self._recognizer is None:
                 options = self._options
                 self._loading(True)
-                self._recognizer = load_engine(
-                    options.engine,
-                    EngineOptions(options.model, options.language, options.num_threads, options.device),
-                )
+                self._recognizer = load_engine(options.engine, options.engine_options)
                 self.name = self._recognizer.name
                 self._loading(False)
             return self._recognizer

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from earshot.audio.cutting import SpeechRegion
 from earshot.audio.decode import open_audio
 from earshot.audio.reader import AudioReader
 from earshot.audio.resample import resampled
 from earshot.core.clock import to_seconds
 from earshot.core.progress import ProgressCallback
 from earshot.core.types import SAMPLE_RATE, Audio, Grammar, Samples, Segment, Transcript
-from earshot.engines import DEFAULT_ENGINE, EngineOptions, Recognizer, load_engine
-from earshot.engines.offline import RecognizedRegion, common_language, recognize_blocks
+from earshot.engines import DEFAULT_ENGINE, EngineOptions, Recognizer, Task, load_engine
+from earshot.engines.offline import RecognizedRegion, common_language, recognize_blocks, recognize_window
 from earshot.transcription.processors import BareTextPunctuation, Punctuators
 from earshot.transcription.sentences import split_sentences
 
@@ -35,7 +36,7 @@ WarningCallback: TypeAlias = Callable[[str], None]
 class TranscriptionOptions:
     """What to transcribe with.
 
-    engine, model, language, num_threads, device: see ``earshot.engines.EngineOptions``.
+    engine, model, language, num_threads, device, task, max_pause: see ``earshot.engines.EngineOptions``.
     word_times: find the time of every word by forced alignment where the engine gives none and an aligner
     knows the language. punctuation: add marks and capitals where the engine writes none, in languages that have
     a net for it. numbers: all in words or in digits, None for as the engine writes them. sentences: a segment a
@@ -48,12 +49,21 @@ class TranscriptionOptions:
     language: str | None = None
     num_threads: int | None = None
     device: str = "cpu"
+    task: Task = "transcribe"
+    max_pause: float | None = None
     word_times: bool = True
     punctuation: bool = True
     numbers: NumberForm | None = None
     sentences: bool = True
     grammar: Grammar | None = None
     hot_words: tuple[str, ...] = ()
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """What concerns the engine."""
+        return EngineOptions(
+            self.model, self.language, self.num_threads, self.device, self.task, self.max_pause
+        )
 
 
 class Transcriber:
@@ -67,12 +77,7 @@ class Transcriber:
     ) -> None:
         self.options = options or TranscriptionOptions()
         self._is_owner = recognizer is None
-        self.recognizer = recognizer or load_engine(
-            self.options.engine,
-            EngineOptions(
-                self.options.model, self.options.language, self.options.num_threads, self.options.device
-            ),
-        )
+        self.recognizer = recognizer or load_engine(self.options.engine, self.options.engine_options)
         self._aligners: dict[str, Aligner | None] = {}
         self._punctuators = Punctuators()
 
@@ -110,6 +115,22 @@ class Transcriber:
             for region in self._regions(sound, progress):
                 yield from region.segments
 
+    def hear(self, window: Sequence[SpeechRegion]) -> list[RecognizedRegion]:
+        """What is said in regions that were cut before, with word times; ``finish`` makes it readable."""
+        options = self.options
+        recognized = recognize_window(
+            self.recognizer, window, grammar=options.grammar, hot_words=options.hot_words
+        )
+        return [self._with_word_times(region) for region in recognized]
+
+    def finish(self, regions: Iterable[RecognizedRegion]) -> Iterator[RecognizedRegion]:
+        """All that was heard in a recording, in order, with its marks and numbers, a segment a sentence.
+
+        The samples of the regions are not looked at.
+        """
+        for region in self._polished(regions):
+            yield replace(region, segments=self._sentences(region.segments))
+
     def close(self) -> None:
         """Release the weights, unless the recognizer is the caller's."""
         if self._is_owner:
@@ -126,8 +147,8 @@ class Transcriber:
         recognized = recognize_blocks(
             self.recognizer, sound, grammar=options.grammar, hot_words=options.hot_words
         )
-        for region in self._polished(map(self._with_word_times, recognized)):
-            yield replace(region, segments=self._sentences(region.segments))
+        for region in self.finish(map(self._with_word_times, recognized)):
+            yield region
             if progress is not None:
                 progress(to_seconds(region.region.end, SAMPLE_RATE), sound.total)
         if progress is not None:
