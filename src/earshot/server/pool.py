@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,16 +10,31 @@ from dataclasses import replace
 from pathlib import Path
 
 from earshot.core.errors import EarshotError, UnsupportedError, nearest
-from earshot.core.types import SAMPLE_RATE, Capabilities, Event, Final, Grammar, Samples, Segment, Transcript
-from earshot.engines import EngineOptions, RecognitionStream, Recognizer, load_engine
+from earshot.core.types import (
+    SAMPLE_RATE,
+    Audio,
+    Capabilities,
+    Event,
+    Final,
+    Grammar,
+    Samples,
+    Segment,
+    Transcript,
+)
+from earshot.engines import EngineOptions, RecognitionStream, Recognizer, find_engine, load_engine
 from earshot.engines.alignment import Aligner, find_aligner
+from earshot.engines.base import Task, check_request
+from earshot.engines.offline import OfflineRecognizer
+from earshot.engines.streaming import BufferedStream, StreamingOptions
 from earshot.live.finishing import Tail
-from earshot.server.errors import TooManyError, UnknownServedModelError
+from earshot.server.errors import RequestError, TooManyError, UnknownServedModelError
 from earshot.server.scheduler import Scheduler
 from earshot.server.settings import ServerOptions
 from earshot.server.uploads import UploadJob
 from earshot.transcription import TranscriptionOptions
 from earshot.transcription.processors import BareTextPunctuation, Punctuators
+
+_log = logging.getLogger("earshot.server")
 
 _STEP = SAMPLE_RATE // 5
 """Samples that one turn of a stream takes, so that nobody waits long for theirs."""
@@ -29,14 +45,10 @@ _TAIL = 45.0
 _MARGIN = 0.2
 """Seconds of sound around an utterance in which its words are looked for."""
 
-OPENAI_NAMES = (
-    "whisper-1",
-    "gpt-4o-transcribe",
-    "gpt-4o-mini-transcribe",
-    "gpt-4o-transcribe-diarize",
-    "gpt-realtime-whisper",
-)
-"""What clients of OpenAI's ask for by default; here they mean the default engine."""
+
+def is_openai_name(name: str) -> bool:
+    """What clients of OpenAI's ask for by default; here it means the default engine."""
+    return name == "whisper-1" or name.startswith("gpt-")
 
 
 class RecognizerPool:
@@ -49,10 +61,14 @@ class RecognizerPool:
         self.options = options
         self._given = dict(recognizers or {})
         self._served: dict[str, Served] = {}
+        self._translating: dict[str, Served] = {}
         self._resources = ExitStack()
         self.scheduler = Scheduler()
         self.num_streams = 0
         self.num_uploads = 0
+        self.num_finals = 0
+        self.live_seconds = 0.0
+        self.upload_seconds = 0.0
         self._punctuators = Punctuators()
         self._aligners: dict[str, Aligner | None] = {}
         self._lock = threading.Lock()
@@ -66,7 +82,12 @@ class RecognizerPool:
             engine, _, chosen = name.partition("/")
             wanted.append((engine, chosen or None, None))
         for engine, model, language in wanted:
-            self._serve(engine, model, language)
+            served = self._load(engine, EngineOptions(model, language))
+            self._served.setdefault(served.name, served)
+            if options.has_translations and "translate" in find_engine(engine).tasks:
+                self._translating[served.name] = self._load(
+                    engine, EngineOptions(model, language, task="translate")
+                )
         for served in self._served.values():
             if not served.capabilities.word_times and served.language:
                 self.aligner(served.language)  # reading its model takes a second that no client shall wait
@@ -86,18 +107,27 @@ class RecognizerPool:
         """All that can be asked for, the default first."""
         return tuple(self._served.values())
 
-    def find(self, name: str | None = None) -> Served:
+    def find(self, name: str | None = None, task: Task = "transcribe") -> Served:
         """By name (``moonshine/tiny-en``), engine (``moonshine``), or a name that OpenAI's clients send.
 
-        Nothing is ever loaded for a client. Raises UnknownServedModelError.
+        Nothing is ever loaded for a client. Raises UnknownServedModelError, or RequestError where nothing that
+        is served translates.
         """
-        if name is None or name in OPENAI_NAMES:
-            return self.default
-        for served in self._served.values():
+        known = self._served if task == "transcribe" else self._translating
+        if not known:
+            raise RequestError(
+                "nothing that is served here translates",
+                fix="start the server with --engine whisper --translations, or ask for a transcription",
+                code="unsupported",
+                param="model",
+            )
+        if name is None or is_openai_name(name):
+            return next(iter(known.values()))
+        for served in known.values():
             if name in (served.name, served.engine):
                 return served
         raise UnknownServedModelError(
-            f"the model {name[:80]!r} is not served", fix=nearest(name[:80], self._served)
+            f"the model {name[:80]!r} is not served", fix=nearest(name[:80], known), param="model"
         )
 
     def open_stream(
@@ -109,11 +139,12 @@ class RecognizerPool:
         hot_words: Sequence[str] = (),
         word_times: bool = False,
         punctuation: bool = True,
+        endpointing: StreamingOptions | None = None,
     ) -> ServedStream:
         """A live stream; close it, or leave it as a context manager.
 
         word_times: finals have the time of every word, which costs a moment. punctuation: marks and capitals
-        where the engine writes none.
+        where the engine writes none. endpointing: when utterances end, for engines that leave it to us.
         Raises TooManyError, UnknownServedModelError, UnsupportedError for a language, grammar or hot words that
         the engine does not know.
         """
@@ -126,7 +157,7 @@ class RecognizerPool:
         return ServedStream(
             self,
             served,
-            served.recognizer.stream(grammar=grammar, hot_words=hot_words),
+            served.open_stream(grammar, hot_words, endpointing),
             language=language or served.language,
             word_times=word_times and not served.capabilities.word_times,
             punctuate=BareTextPunctuation(self._punctuators) if punctuation and grammar is None else None,
@@ -139,6 +170,7 @@ class RecognizerPool:
         progress: Callable[[float, float | None], None] | None = None,
         *,
         model: str | None = None,
+        task: Task = "transcribe",
         on_segment: Callable[[Segment], None] | None = None,
     ) -> Transcript:
         """A recording that the server itself put at ``path``. Cancelling the caller ends the work soon.
@@ -148,7 +180,7 @@ class RecognizerPool:
         on_segment: told each finished segment, on the event loop.
         Raises AudioError, TooManyError, UnknownServedModelError or UnsupportedError.
         """
-        served = self.find(model)
+        served = self.find(model, task)
         options = options or TranscriptionOptions()
         served.check_language(options.language)
         if self.num_uploads >= self.options.max_uploads:
@@ -159,9 +191,17 @@ class RecognizerPool:
         try:
             options = replace(options, language=options.language or served.language)
             job = UploadJob(self, served, path, options, progress, on_segment)
-            return await job.run()
+            transcript = await job.run()
+            self.upload_seconds += transcript.duration or 0.0
+            self.tell_content(transcript.text)
+            return transcript
         finally:
             self.num_uploads -= 1
+
+    def tell_content(self, text: str) -> None:
+        """To the log, where that was asked for."""
+        if self.options.log_content:
+            _log.info("heard: %s", text)
 
     def aligner(self, language: str) -> Aligner | None:
         """Finds word times in that language, loaded once; None where there is none. Blocking."""
@@ -170,13 +210,12 @@ class RecognizerPool:
                 self._aligners[language] = find_aligner(language)
             return self._aligners[language]
 
-    def _serve(self, engine: str, model: str | None, language: str | None) -> None:
+    def _load(self, engine: str, options: EngineOptions) -> Served:
         recognizer = self._given.get(engine)
         if recognizer is None:
-            recognizer = load_engine(engine, EngineOptions(model, language))
+            recognizer = load_engine(engine, options)
             self._resources.callback(recognizer.close)
-        served = Served(engine, recognizer, language)
-        self._served.setdefault(served.name, served)
+        return Served(engine, recognizer, options.language)
 
 
 class Served:
@@ -190,6 +229,16 @@ class Served:
         known = recognizer.capabilities.languages
         self.language = language or (next(iter(known)) if len(known) == 1 else None)
         self._lock = None if getattr(recognizer, "is_concurrent", False) else threading.Lock()
+
+    def open_stream(
+        self, grammar: Grammar | None, hot_words: Sequence[str], endpointing: StreamingOptions | None
+    ) -> RecognitionStream:
+        """See ``RecognizerPool.open_stream``."""
+        recognizer = self.recognizer
+        if endpointing is not None and isinstance(recognizer, OfflineRecognizer):
+            check_request(self.name, self.capabilities, grammar, hot_words)
+            return BufferedStream(recognizer, grammar=grammar, hot_words=hot_words, options=endpointing)
+        return recognizer.stream(grammar=grammar, hot_words=hot_words)
 
     def check_language(self, language: str | None) -> None:
         """Raise UnsupportedError for a language that is not known here. language: ISO 639-1, None for any."""
@@ -263,6 +312,7 @@ class ServedStream:
         if self._tail is not None:
             self._tail.append(block)
         self.num_samples += len(block)
+        self._pool.live_seconds += len(block) / SAMPLE_RATE
         with self.served.turn():
             events = self._stream.accept(block)
         return [self._finished(event) for event in events]
@@ -278,6 +328,8 @@ class ServedStream:
         segment = replace(event.segment, language=event.segment.language or self._language)
         if self._punctuate is not None:
             segment = self._punctuate(segment)
+        self._pool.num_finals += 1
+        self._pool.tell_content(segment.text)
         return Final(self._timed(segment))
 
     def _timed(self, segment: Segment) -> Segment:
@@ -289,8 +341,6 @@ class ServedStream:
         sound, start = self._tail.between(segment.start - _MARGIN, segment.end + _MARGIN)
         if not len(sound):
             return segment
-        from earshot.core.types import Audio
-
         try:
             words = aligner.align_words(Audio(sound), segment.words, offset=start)
         except EarshotError:  # the words matter more than their times

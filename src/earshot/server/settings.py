@@ -27,8 +27,10 @@ class ServerOptions:
     allowed_hosts: further names under which this computer is reached.
     engine, model, language: what recognizes where a client names nothing. more_engines: served beside it, each
     ``NAME`` or ``NAME/MODEL``; a client can choose among what is served and load nothing else.
-    vosk_port: None for none beside the path ``/vosk``. wyoming: ``tcp://HOST:PORT``, ``unix://PATH`` or None.
-    has_zeroconf: tell the local network of the Wyoming service.
+    has_translations: load what translates a second time for it, where an engine can.
+    vosk_port: None for none beside the path ``/vosk``. wyoming: ``tcp://HOST:PORT``, ``unix:///PATH`` or None;
+    wyoming_clients: addresses or networks that may use it, as its protocol knows no tokens (this computer
+    always may); has_zeroconf: tell the local network of it.
     max_upload_bytes: of one recording; max_body_bytes: of any other request; max_message_bytes: of one
     WebSocket message. max_duration: seconds of one recording or one stream; max_sessions: streams that listen
     at once; max_uploads: recordings in work or waiting at once; max_connections: of any kind.
@@ -46,8 +48,10 @@ class ServerOptions:
     model: str | None = None
     language: str | None = None
     more_engines: tuple[str, ...] = ()
+    has_translations: bool = False
     vosk_port: int | None = None
     wyoming: str | None = None
+    wyoming_clients: tuple[str, ...] = ()
     has_zeroconf: bool = False
     max_upload_bytes: int = 2 * 1024**3
     max_body_bytes: int = 8 * 1024**2
@@ -73,6 +77,12 @@ class ServerOptions:
                 f"a token has at least {MIN_TOKEN} printable characters without spaces",
                 fix="""make one: python3 -c 'import secrets; print(secrets.token_urlsafe())'""",
             )
+
+        for text in self.wyoming_clients:
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError as error:
+                raise ServerError(f"{text!r} is no address or network", fix="as in 192.168.1.20") from error
 
     @property
     def upload_folder(self) -> Path:
