@@ -174,6 +174,13 @@ class Library:
                 (state, problem, session_id),
             )
 
+    def set_engine(self, session_id: str, engine: str, language: str | None) -> None:
+        """With what it shall be recognized next."""
+        with self.writing() as connection:
+            connection.execute(
+                "UPDATE sessions SET engine = ?, language = ? WHERE id = ?", (engine, language, session_id)
+            )
+
     def set_duration(self, session_id: str, duration: float | None) -> None:
         """Seconds of its sound."""
         with self.writing() as connection:
