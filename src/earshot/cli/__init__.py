@@ -42,6 +42,7 @@ VERBS = {
     "listen": Verb("earshot.cli.listen", "listen", "Write down what is said into the microphone."),
     "record": Verb("earshot.cli.record", "record", "Record the microphone, safe from crashes."),
     "sessions": Verb("earshot.cli.sessions", "sessions", "Recover, export and remove what was listened to."),
+    "serve": Verb("earshot.cli.serve", "serve", "Serve a page and the protocols of other speech clients."),
     "selftest": Verb("earshot.cli.selftest", "selftest", "Test microphone and engine with known speech."),
     "summarize": Verb("earshot.cli.summarize", "summarize_command", "Tell what a transcript says, in short."),
     "translate": Verb("earshot.cli.translate", "translate", "Put a transcript into another language."),
