@@ -66,6 +66,21 @@ class SoundfileDecoder:
             yield np.asarray(frames, np.float32)
         self._compare(num_read)
 
+    @property
+    def is_seekable(self) -> bool:
+        """Whether ``seek`` is exact and costs nothing: linear samples and FLAC, whose frames stand alone."""
+        return bool(self._file.seekable()) and (
+            self._file.format == "FLAC"
+            or self._file.subtype.startswith(("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
+        )
+
+    def seek(self, frame: int) -> None:
+        """The blocks begin at this frame; one beyond the end gives none."""
+        try:
+            self._file.seek(min(frame, self._file.frames))
+        except (soundfile.SoundFileError, ValueError) as error:
+            raise AudioError(f"{self._source.name} is damaged: it ends early", fix="export it again") from error
+
     def close(self) -> None:
         """See Decoder."""
         self._file.close()
