@@ -160,8 +160,8 @@ def serve(
         log_content=log_content,
     )
     _check_extra()
-    _open_log(is_verbose=verbose or log_content)
     with quiet_libraries():
+        _open_log(is_verbose=verbose or log_content)
         return _run(options)
 
 

@@ -30,6 +30,9 @@ _SUBPROTOCOL_KEY = "openai-insecure-api-key."
 _LEAST_RATE = 1_024
 """Bytes a second of a request's body, on average, beyond its first ``body_timeout``."""
 
+_DRAIN_SECONDS, _DRAIN_BYTES = 1.0, 16 * 1024**2
+"""How much more is read, and thrown away, of a body that was refused."""
+
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -195,7 +198,8 @@ class _Body:
         self._timeout = timeout
         self._started = time.monotonic()
         self._num_bytes = 0
-        self._is_complete = False
+        headers = Headers(scope=scope)
+        self._is_complete = "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
         self._has_answered = False
         self._refusal: Refusal | None = None
 
@@ -208,7 +212,7 @@ class _Body:
             with contextlib.suppress(_BodyError):
                 await app(self._scope, self.receive, self.send)
         if self._refusal is not None and not self._has_answered:
-            await send_refusal(self._refusal, self._scope, self._receive, self._send)
+            await send_refusal(self._refusal, self._scope, self._receive, self._answer)
 
     async def receive(self) -> Message:
         """The next part of the body."""
@@ -232,9 +236,29 @@ class _Body:
         """The application's answer, replaced where the body was refused meanwhile."""
         if self._refusal is not None and not self._has_answered:
             return
+        await self._answer(message)
+
+    async def _answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._has_answered = True
+            if not self._is_complete:
+                MutableHeaders(scope=message)["connection"] = "close"
+        elif not (self._is_complete or message.get("more_body", False)):
+            await self._send({**message, "more_body": True})
+            await self._drain()
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read on for a moment: closing on unread bytes takes the answer from a client that still sends."""
+        num_bytes = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while num_bytes < _DRAIN_BYTES:
+                    message = await self._receive()
+                    num_bytes += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     def _refused(self, refusal: Refusal) -> _BodyError:
         self._refusal = refusal
