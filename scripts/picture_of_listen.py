@@ -1,11 +1,12 @@
 """Draw what ``earshot listen`` looks like on a terminal.
 
-Run: python scripts/picture_of_listen.py docs/listen.svg.
+Run: python scripts/picture_of_listen.py docs/images/listen.svg.
 A real session hears the sample recording in real time for 19 seconds; the picture is its last moment.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def main() -> None:
             if session.status.recorded > SECONDS:
                 console.print(screen._render())
                 break
-    Path(sys.argv[1]).write_text(console.export_svg(title="earshot"), encoding="utf-8")
+    picture = console.export_svg(title="earshot")
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # it would fetch them from afar
+    Path(sys.argv[1]).write_text(picture, encoding="utf-8")
     quiet.close()
 
 
