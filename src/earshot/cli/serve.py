@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import re
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import click
 
@@ -169,7 +173,7 @@ def _run(options: ServerOptions) -> int:
     from earshot.server.runner import Server
 
     server = Server(options)
-    with StopSignals(server.stop) as signals:
+    with _Signals(server.stop) as signals:
         try:
             server.run(lambda: _greet(server.address, options, server.vosk_port, server.wyoming_port))
         finally:
@@ -204,9 +208,33 @@ def _check_extra() -> None:
         )
 
 
+class _Signals(StopSignals):
+    """A second Ctrl-C hurries the server as well, instead of breaking into it."""
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
+        self.received = self.received or number
+        self._stop()
+
+
+class _OneLine(logging.Formatter):
+    """A fault of ours is told by its name; EARSHOT_DEBUG shows where it was."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """See ``logging.Formatter``."""
+        if os.environ.get("EARSHOT_DEBUG"):
+            return super().formatException(ei)
+        return f"  {ei[0].__name__}: this is a bug of Earshot; EARSHOT_DEBUG=1 shows where"
+
+
+def _is_no_goodbye(record: logging.LogRecord) -> bool:
+    """What is broken off because the server ends is no fault."""
+    return not (record.exc_info and record.exc_info[0] is asyncio.CancelledError)
+
+
 def _open_log(*, is_verbose: bool) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_OneLine("%(asctime)s %(message)s"))
+    handler.addFilter(_is_no_goodbye)
     own = logging.getLogger("earshot.server")
     own.addHandler(handler)
     own.propagate = False
@@ -215,4 +243,5 @@ def _open_log(*, is_verbose: bool) -> None:
     web = logging.getLogger("uvicorn")
     web.addHandler(handler)
     web.setLevel(logging.ERROR)
+    logging.getLogger("asyncio").addHandler(handler)
     web.propagate = False
