@@ -163,6 +163,7 @@ def _add_sessions(router: APIRouter) -> None:
                 "speakers": editing.speakers(state.library, session_id),
                 "languages": page_text.languages_from(found.language),
                 "has_audio": state.audio_path(found) is not None,
+                "so_far": request.app.state.uploads.so_far(session_id),
             }
         )
 

@@ -39,6 +39,7 @@ class Uploads:
         self._state = state
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._waiting: set[str] = set()
+        self._report: _Report | None = None
 
     async def receive(
         self, body: AsyncIterator[bytes], name: str, engine: str | None, language: str | None
@@ -139,6 +140,11 @@ class Uploads:
             path.unlink()
         folder.rmdir()
 
+    def so_far(self, session_id: str) -> list[dict[str, Any]]:
+        """The segments of the recording that is in work, for a page that opens it meanwhile."""
+        report = self._report
+        return list(report.segments) if report is not None and report.session_id == session_id else []
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
@@ -161,7 +167,7 @@ class Uploads:
     async def _transcribe(self, session_id: str) -> None:
         state = self._state
         session, path, engine = await asyncio.to_thread(self._begin, session_id)
-        report = _Report(state, session_id)
+        report = self._report = _Report(state, session_id)
         options = TranscriptionOptions(language=session.language)
         transcript = await state.pool.transcribe_file(
             path, options, report.progress, model=engine, on_segment=report.segment
@@ -187,10 +193,10 @@ class _Report:
 
     def __init__(self, state: PageState, session_id: str) -> None:
         self._state = state
-        self._id = session_id
+        self.session_id = session_id
+        self.segments: list[dict[str, Any]] = []
         self._begun = time.monotonic()
         self._last = 0.0
-        self._count = 0
 
     def progress(self, seconds: float, total: float | None) -> None:
         now = time.monotonic()
@@ -201,11 +207,12 @@ class _Report:
         self._tell("progress", seconds=seconds, total=total, speed=round(speed, 1))
 
     def segment(self, segment: Segment) -> None:
-        self._tell("segment", index=self._count, segment=segment_fields(segment))
-        self._count += 1
+        fields = segment_fields(segment)
+        self._tell("segment", index=len(self.segments), segment=fields)
+        self.segments.append(fields)
 
     def _tell(self, kind: str, **fields: Any) -> None:
-        self._state.feed.tell({"type": kind, "id": self._id, **fields})
+        self._state.feed.tell({"type": kind, "id": self.session_id, **fields})
 
 
 def title_of(name: str) -> str:
