@@ -42,6 +42,9 @@ _STEP = SAMPLE_RATE // 5
 _TAIL = 45.0
 """Seconds of sound kept for word times: longer than any engine's utterance."""
 
+_CONCURRENT = frozenset({"moonshine", "pocketsphinx", "scripted", "vosk", "wav2vec2", "whisper"})
+"""Engines whose streams and batches may run in several threads at once; others take turns."""
+
 _MARGIN = 0.2
 """Seconds of sound around an utterance in which its words are looked for."""
 
@@ -228,7 +231,7 @@ class Served:
         self.name = recognizer.name
         known = recognizer.capabilities.languages
         self.language = language or (next(iter(known)) if len(known) == 1 else None)
-        self._lock = None if getattr(recognizer, "is_concurrent", False) else threading.Lock()
+        self._lock = None if engine in _CONCURRENT else threading.Lock()
 
     def open_stream(
         self, grammar: Grammar | None, hot_words: Sequence[str], endpointing: StreamingOptions | None
