@@ -1,7 +1,7 @@
 """Ray: the machines, and the actors on them. The only module that imports it.
 
-Nothing leaves the machines: Ray's usage statistics are switched off before it is loaded, and a cluster of one
-machine listens on its loopback address alone.
+Ray's usage statistics are switched off before it is loaded, so that nothing is told to anybody. It does open
+ports on all addresses of a machine; the token that it asks callers for guards them, on a local cluster always.
 """
 
 from __future__ import annotations
@@ -26,13 +26,18 @@ DEFAULT_STORE_BYTES = 512 * 2**20
 """Of memory for sound on its way, on a cluster of our own: some thirty units."""
 
 
+NO_CLUSTER = "none"
+"""The address that means: one worker, in this process."""
+
+
 class ClusterError(EarshotError, ConnectionError):
     """A cluster cannot be reached or used."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """address: ``local`` for a cluster of this machine's own, ``auto`` for the one that runs here, or
+    """address: ``local`` for a cluster of this machine's own, ``none`` for one worker in this process without
+    Ray, ``auto`` for the cluster that runs here, or
     ``ray://HOST:PORT`` or ``HOST:PORT``. num_workers: None for one on each core (or accelerator).
 
     cores_per_worker, gpus_per_worker: what each asks of its machine. store_bytes: of a local cluster's memory
@@ -122,6 +127,7 @@ class Cluster:
         quiet = {"log_to_driver": False, "configure_logging": False}
         with _quiet(), _told(options.address):
             if options.address == "local":
+                os.environ.setdefault("RAY_AUTH_MODE", "token")
                 return self.ray.init(
                     address="local",
                     num_cpus=options.num_workers

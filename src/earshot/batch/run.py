@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from earshot.batch.cluster import Cluster, ClusterOptions
+from earshot.batch.cluster import NO_CLUSTER, Cluster, ClusterOptions
 from earshot.batch.driver import Driver
 from earshot.batch.identity import identify_model
+from earshot.batch.inline import InlineDriver
 from earshot.batch.inputs import input_root, list_inputs
 from earshot.batch.journal import Journal, read_journal
 from earshot.batch.ledger import Ledger, PlanSummary
@@ -194,9 +195,8 @@ def run_batch(
         try:
             if plan.num_left:
                 output.storage.write(marker, b"seen\n")
-                with Cluster(request.cluster) as cluster:
-                    watch = _Watch(request, plan, scheduler, ledger, recipe)
-                    driver = Driver(cluster, scheduler, job, on_notice=on_notice)
+                watch = _Watch(request, plan, scheduler, ledger, recipe)
+                with _driver(request.cluster, scheduler, job, on_notice) as driver:
                     driver.on_tick = _ticker(watch, publisher, output, on_progress)
                     driver.others_left = lambda: _others_left(output, recipe)
                     driver.run()
@@ -222,6 +222,19 @@ def run_batch(
         time.monotonic() - started,
         plan,
     )
+
+
+@contextlib.contextmanager
+def _driver(
+    options: ClusterOptions, scheduler: Scheduler, job: WorkerJob, on_notice: NoticeCallback | None
+) -> Iterator[Driver | InlineDriver]:
+    if options.address == NO_CLUSTER:
+        yield InlineDriver(scheduler, job)
+        return
+    with Cluster(options) as cluster:
+        if cluster.dashboard and on_notice is not None:
+            on_notice(f"Ray's dashboard: {cluster.dashboard}")
+        yield Driver(cluster, scheduler, job, on_notice=on_notice)
 
 
 def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

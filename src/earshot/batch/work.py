@@ -254,9 +254,12 @@ class Worker:
             return FileOutcome(task.id, "failed", error=_one_line(error))
         return _checked([outcome], writes)[0]
 
-    def machine(self) -> str:
-        """Where it runs."""
-        return socket.gethostname()
+    def close(self) -> None:
+        """Release the model and what was fetched."""
+        self._inputs.close()
+        self._writers.shutdown()
+        if self._transcriber is not None:
+            self._transcriber.close()
 
     @property
     def _loaded(self) -> Transcriber:

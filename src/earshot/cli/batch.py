@@ -72,7 +72,8 @@ def batch() -> None:
     default="local",
     show_default=True,
     metavar="WHERE",
-    help="local (this machine), auto (the Ray that runs here), HOST:PORT or ray://HOST:PORT.",
+    help="local (all cores of this machine), none (one worker, without Ray), auto (the Ray that runs here),"
+    " HOST:PORT or ray://HOST:PORT.",
 )
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="[one for each core or accelerator]")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each worker.")

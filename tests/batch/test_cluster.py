@@ -1,0 +1,237 @@
+"""Batches on real clusters of Ray: of one machine, of two nodes, and while their processes are being killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from earshot.text.formats import read_transcript
+from earshot.transcription import Transcriber, TranscriptionOptions
+from tests.batch.conftest import SCRIPTED, STORE, Runner, environment, ledger_query, long_recording, processes
+from tests.batch.test_run import is_whole, table
+from tests.cli.command import install_engine
+
+NUM_KILLS = int(os.environ.get("EARSHOT_KILLS", "6"))
+
+LOGGING_ENGINE = """
+import hashlib, os, time
+from earshot.engines import Engine
+from earshot.engines.scripted import ScriptedRecognizer
+
+class Logging(ScriptedRecognizer):
+    def transcribe_batch(self, audios, **options):
+        digest = hashlib.sha256(b"".join(audio.samples.tobytes() for audio in audios)).hexdigest()
+        with open(os.environ["EARSHOT_TEST_LOG"], "a") as log:
+            log.write(digest + "\\n")
+        time.sleep({seconds})
+        return super().transcribe_batch(audios, **options)
+
+ENGINE = Engine("logging", "tells what it was asked", lambda options: Logging(), has_default_model=True)
+"""
+
+
+def test_two_workers_on_ray_do_what_one_does_alone(
+    ray_batch: Runner, clips: Path, tmp_path: Path, spoken: np.ndarray
+) -> None:
+    path = long_recording(clips / "long.flac", 500.0, spoken)
+    (clips / "bad.wav").write_bytes(b"no sound")
+    result = ray_batch(unit_seconds=60.0)
+    assert (result.num_done, result.num_quarantined, result.num_left) == (7, 1, 0)
+    with Transcriber(SCRIPTED) as transcriber:
+        alone = transcriber.transcribe(path)
+    [written] = (tmp_path / "out").rglob("long.flac.json")
+    assert read_transcript(written) == alone
+    assert is_whole(tmp_path / "out")
+
+
+def test_a_worker_without_the_model_is_named(ray: Any, ray_batch: Runner, clips: Path, tmp_path: Path) -> None:
+    from earshot.batch.cluster import Cluster, ClusterOptions
+    from earshot.batch.settings import BatchOptions
+    from earshot.batch.tasks import WorkerJob
+    from earshot.batch.work import Worker
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "seen").touch()
+    job = WorkerJob(BatchOptions(SCRIPTED), "recipe", str(tmp_path / "out"), "seen", "another digest")
+    with Cluster(ClusterOptions()) as cluster:
+        actor = cluster.start(Worker, job, is_worker=True)
+        report = ray.get(actor.prepare.remote())
+        ray.kill(actor)
+    assert "another model" in report.problem
+    assert report.machine
+
+
+@pytest.fixture
+def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head without cores, and two nodes with one each, as separate processes of this machine."""
+    pytest.importorskip("ray", reason="no Ray: pip install 'earshot[batch]'")
+    for name, value in install_engine(
+        tmp_path / "engine", "logging", LOGGING_ENGINE.format(seconds=0.15)
+    ).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("EARSHOT_TEST_LOG", str(tmp_path / "log"))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    from earshot.batch.cluster import load_ray
+
+    load_ray()
+    from ray.cluster_utils import Cluster
+
+    before = set(processes())
+    store = {"object_store_memory": STORE, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
+    cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+        end(before)
+
+
+def end(before: set[int]) -> None:
+    """End what a cluster left behind; a second is theirs to go by themselves."""
+    time.sleep(1.0)
+    for process, line in processes().items():
+        if process not in before and ("raylet" in line or "ray::" in line or "/ray/" in line):
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+
+
+def command(tmp_path: Path, address: str, *more: str) -> list[str]:
+    arguments = [
+        str(tmp_path / "in"),
+        "--out",
+        str(tmp_path / "out"),
+        "--cluster",
+        address,
+        "--engine",
+        "logging",
+    ]
+    return [sys.executable, "-m", "earshot", "batch", *arguments, "--no-punctuate", *more]
+
+
+def heard_alone(path: Path) -> Any:
+    with Transcriber(TranscriptionOptions(engine="scripted", punctuation=False)) as transcriber:
+        return transcriber.transcribe(path)
+
+
+@pytest.mark.slow
+def test_the_same_command_runs_on_two_nodes(two_nodes: Any, clips: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(tmp_path, two_nodes.address), capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    [(num_workers,)] = ledger_query(tmp_path / "out", "SELECT count(DISTINCT worker) FROM files")
+    assert num_workers == 2
+    assert len({row["file"] for row in table(tmp_path / "out")}) == 6
+    assert is_whole(tmp_path / "out")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_500)
+def test_kills_at_random_moments_lose_nothing_and_double_nothing(
+    two_nodes: Any, tmp_path: Path, spoken: np.ndarray
+) -> None:
+    """Set EARSHOT_KILLS for more of them."""
+    chance = random.Random(8)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for index in range(30 + 8 * NUM_KILLS):
+        start = 1_000 * index
+        soundfile.write(folder / f"clip {index:03}.wav", spoken[start : start + 80_000], 16_000)
+    long_recording(folder / "long.wav", 900.0, spoken)
+    arguments = command(tmp_path, two_nodes.address, "--unit-minutes", "0.1")
+    killed: Counter[str] = Counter()
+    driver = subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE, text=True)
+    kinds = ["driver", "actor", "scanner", "node"]
+    pending = [kinds[i % len(kinds)] for i in range(NUM_KILLS)]
+    chance.shuffle(pending)
+    while pending:
+        wait_for_progress(tmp_path, driver, chance.uniform(0.5, 3.0))
+        if driver.poll() is not None:
+            if driver.returncode == 0:
+                break  # all was done before the last kills
+            driver = subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE, text=True)
+            continue
+        kind = pending.pop()
+        killed[kind] += kill(kind, driver, two_nodes, chance)
+    status = driver.wait()
+    if status != 0:
+        done = subprocess.run(arguments, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    print(f"killed: {dict(killed)}")
+    out = tmp_path / "out"
+    assert is_whole(out)
+    names = {path.name for path in folder.iterdir()}
+    assert {row["file"] for row in table(out)} == names
+    for path in folder.iterdir():
+        [written] = out.rglob(f"{path.name}.json")
+        assert read_transcript(written).segments == heard_alone(path).segments
+    asked = Counter((tmp_path / "log").read_text().split())
+    num_repeated = sum(asked.values()) - len(asked)
+    print(f"{num_repeated} of {len(asked)} units done again after {sum(killed.values())} kills")
+    assert num_repeated <= 2 * sum(killed.values())
+    assert "quarantined" not in {row[0] for row in ledger_query(out, "SELECT DISTINCT state FROM files")}
+
+
+def wait_for_progress(tmp_path: Path, driver: subprocess.Popen[str], seconds: float) -> None:
+    """Until the driver has been at work for so long, or is over."""
+    log = tmp_path / "log"
+    before = log.stat().st_size if log.exists() else 0
+    while driver.poll() is None and (not log.exists() or log.stat().st_size <= before):
+        time.sleep(0.1)
+    end = time.monotonic() + seconds
+    while driver.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def kill(kind: str, driver: subprocess.Popen[str], cluster: Any, chance: random.Random) -> int:
+    if kind == "driver":
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        return 1
+    if kind == "node":
+        nodes = [node for node in cluster.worker_nodes if node.all_processes]
+        cluster.remove_node(chance.choice(nodes), allow_graceful=False)
+        cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        return 1
+    name = "Worker" if kind == "actor" else "Scanner"
+    found = [process for process, line in processes().items() if line.startswith(f"ray::{name}")]
+    if not found:
+        return 0
+    os.kill(chance.choice(found), signal.SIGKILL)
+    return 1
+
+
+@pytest.mark.slow
+def test_a_killed_driver_leaves_no_process_behind(clips: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="no Ray: pip install 'earshot[batch]'")
+    variables = install_engine(tmp_path / "engine", "logging", LOGGING_ENGINE.format(seconds=5))
+    before = set(processes())
+    variables["EARSHOT_TEST_LOG"] = str(tmp_path / "log")
+    driver = subprocess.Popen(command(tmp_path, "local", "--store-mb", "100"), env=environment(**variables))
+    while driver.poll() is None and not (tmp_path / "log").exists():
+        time.sleep(0.1)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    deadline = time.monotonic() + 30
+    left: dict[int, str] = {}
+    while time.monotonic() < deadline:
+        left = {pid: line for pid, line in processes().items() if pid not in before and "ray" in line}
+        if not left:
+            break
+        time.sleep(0.5)
+    assert not left
