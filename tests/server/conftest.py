@@ -60,6 +60,23 @@ def moonshine() -> Iterator[Recognizer]:
     recognizer.close()
 
 
+@pytest.fixture(scope="session")
+def scripted_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One with the engine ``scripted`` and all defaults, for tests that need no other."""
+    options = ServerOptions(port=0, engine="scripted", data_folder=tmp_path_factory.mktemp("scripted"))
+    with running(options, {"scripted": ScriptedRecognizer()}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moonshine_server(moonshine: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One with real weights and every protocol."""
+    folder = tmp_path_factory.mktemp("moonshine")
+    options = ServerOptions(port=0, vosk_port=0, wyoming="tcp://127.0.0.1:0", data_folder=folder)
+    with running(options, {"moonshine": moonshine}) as server:
+        yield server
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts servers of the engine ``scripted`` on free ports; ``recognizers`` and options may be given."""

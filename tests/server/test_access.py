@@ -29,8 +29,8 @@ SOCKETS = ("/vosk", "/v1/realtime")
 
 
 @pytest.fixture
-def server(serve: Callable[..., Server]) -> Server:
-    return serve()
+def server(scripted_server: Server) -> Server:
+    return scripted_server
 
 
 @pytest.fixture

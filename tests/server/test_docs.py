@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,7 @@ import pytest
 
 from earshot.core.optional import is_installed
 from earshot.core.types import Audio
-from earshot.engines import Recognizer
 from tests.conftest import SAMPLE_TEXT
-from tests.server.conftest import running
 from tests.server.sounds import letters, recording
 
 if TYPE_CHECKING:
@@ -27,21 +24,16 @@ BLOCKS = re.findall(r"^```(python|bash)\n(.*?)^```$", PAGE, re.MULTILINE | re.DO
 NAMES = ["openai", "curl", "realtime", "vosk", "wyoming"]
 
 
-@pytest.fixture(scope="module")
-def server(moonshine: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    from earshot.server.settings import ServerOptions
-
-    options = ServerOptions(
-        port=0, vosk_port=0, wyoming="tcp://127.0.0.1:0", data_folder=tmp_path_factory.mktemp("home")
-    )
-    with running(options, {"moonshine": moonshine}) as server:
-        yield server
+@pytest.fixture
+def server(moonshine_server: Server) -> Server:
+    return moonshine_server
 
 
 def test_there_is_a_block_for_every_client() -> None:
     assert len(BLOCKS) == len(NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "code"), BLOCKS, ids=NAMES)
 def test_a_client_hears_what_was_said(
     server: Server, sample: Audio, tmp_path: Path, kind: str, code: str

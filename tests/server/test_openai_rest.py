@@ -11,10 +11,8 @@ import httpx
 import pytest
 
 from earshot.core.types import Audio, Word
-from earshot.engines import Recognizer
 from earshot.text.formats import read_transcript
 from tests.conftest import SAMPLE_TEXT
-from tests.server.conftest import running
 from tests.server.sounds import letters, recording, silence
 
 if TYPE_CHECKING:
@@ -25,13 +23,9 @@ if TYPE_CHECKING:
 openai = pytest.importorskip("openai", reason="openai is not installed: pip install 'earshot[dev]'")
 
 
-@pytest.fixture(scope="module")
-def server(moonshine: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    from earshot.server.settings import ServerOptions
-
-    options = ServerOptions(port=0, data_folder=tmp_path_factory.mktemp("home"))
-    with running(options, {"moonshine": moonshine}) as server:
-        yield server
+@pytest.fixture
+def server(moonshine_server: Server) -> Server:
+    return moonshine_server
 
 
 @pytest.fixture

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from earshot.core.types import Audio
-from earshot.engines import Recognizer
-from earshot.engines.scripted import ScriptedRecognizer
 from tests.conftest import SAMPLE_TEXT
-from tests.server.conftest import running
 from tests.server.sounds import letters, pcm, resampled, silence
 
 if TYPE_CHECKING:
@@ -34,14 +30,9 @@ TURN = [
 ]
 
 
-@pytest.fixture(scope="module")
-def real_server(moonshine: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    from earshot.server.settings import ServerOptions
-
-    with running(
-        ServerOptions(port=0, data_folder=tmp_path_factory.mktemp("home")), {"moonshine": moonshine}
-    ) as server:
-        yield server
+@pytest.fixture
+def real_server(moonshine_server: Server) -> Server:
+    return moonshine_server
 
 
 class Client:
@@ -199,8 +190,8 @@ def test_clear_forgets_what_was_not_committed(real_server: Server, sample: Audio
         assert client.until(TURN[4])[-1]["transcript"] == ""
 
 
-def test_a_commit_of_nothing_is_an_error_that_names_its_event(serve: Callable[..., Server]) -> None:
-    with Client(serve()) as client:
+def test_a_commit_of_nothing_is_an_error_that_names_its_event(scripted_server: Server) -> None:
+    with Client(scripted_server) as client:
         client.receive()
         client.send("input_audio_buffer.commit", event_id="mine")
         error = client.receive()
@@ -247,8 +238,8 @@ MISTAKES: list[tuple[str | bytes, str]] = [
 ]
 
 
-def test_mistakes_are_told_and_the_session_goes_on(serve: Callable[..., Server]) -> None:
-    with Client(serve({"scripted": ScriptedRecognizer()})) as client:
+def test_mistakes_are_told_and_the_session_goes_on(scripted_server: Server) -> None:
+    with Client(scripted_server) as client:
         client.receive()
         for message, code in MISTAKES:
             client.socket.send(message)
@@ -269,15 +260,14 @@ def test_an_odd_number_of_bytes_is_no_harm(real_server: Server, sample: Audio) -
         assert "best of times" in letters(client.until(TURN[4])[-1]["transcript"])
 
 
-def test_an_unknown_model_is_told_and_the_socket_closed(serve: Callable[..., Server]) -> None:
-    with Client(serve(), "?model=../../model") as client:
+def test_an_unknown_model_is_told_and_the_socket_closed(scripted_server: Server) -> None:
+    with Client(scripted_server, "?model=../../model") as client:
         assert client.receive()["error"]["code"] == "model_not_found"
         with pytest.raises(Exception, match="1008"):
             client.receive()
 
 
-def test_browsers_get_their_subprotocol_back(serve: Callable[..., Server]) -> None:
-    server = serve()
-    with Client(server, subprotocols=["realtime", "openai-insecure-api-key.any"]) as client:
+def test_browsers_get_their_subprotocol_back(scripted_server: Server) -> None:
+    with Client(scripted_server, subprotocols=["realtime", "openai-insecure-api-key.any"]) as client:
         assert client.socket.subprotocol == "realtime"
         assert client.receive()["type"] == "session.created"

@@ -32,19 +32,6 @@ UPLOAD_HEAD = (
 )
 
 
-def serve(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """A command that is expected to fail at once."""
-    import os
-
-    return subprocess.run(
-        [sys.executable, "-m", "earshot", "serve", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "EARSHOT_HOME": str(home)},
-    )
-
-
 def vosk(command: ServeCommand) -> Any:
     return connect(command.address.replace("http", "ws") + "/vosk")
 
@@ -92,6 +79,7 @@ def test_ctrl_c_is_how_one_ends_it(tmp_path: Path) -> None:
         assert command.ended() == 0
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     with ServeCommand(tmp_path, *SCRIPTED) as command:
         host, port = command.address.removeprefix("http://").split(":")
@@ -133,6 +121,7 @@ def test_kill_9_leaves_nothing_after_the_next_start(tmp_path: Path) -> None:
         assert answer.status_code == 200
 
 
+@pytest.mark.slow
 def test_two_servers_on_one_folder_leave_each_other_alone(tmp_path: Path) -> None:
     with ServeCommand(tmp_path, *SCRIPTED) as first:
         host, port = first.address.removeprefix("http://").split(":")
@@ -185,26 +174,41 @@ def test_nothing_of_what_was_said_is_logged_unless_asked(tmp_path: Path) -> None
         (("--token", "x" * 20, "--token-file", "y"), 2, "one token"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path: Path, arguments: tuple[str, ...], status: int, text: str) -> None:
-    done = serve("--port", "0", *arguments, home=tmp_path)
-    assert done.returncode == status
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+def test_a_mistake_is_one_line(
+    arguments: tuple[str, ...],
+    status: int,
+    text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from earshot.cli import run
+
+    monkeypatch.setenv("EARSHOT_HOME", str(tmp_path))
+    assert run(["serve", "--port", "0", *arguments]) == status
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
     assert line.startswith("earshot: error: ")
     assert text in line
 
 
-def test_a_port_in_use_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+def test_a_port_in_use_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from earshot.cli import run
+
+    monkeypatch.setenv("EARSHOT_HOME", str(tmp_path))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         for option in ("--port", "--vosk-port", "--wyoming-port"):
             others = () if option == "--port" else ("--port", "0")
-            done = serve(option, port, *others, home=tmp_path)
-            assert done.returncode == 1
-            assert "Address already in use" in done.stderr
-            assert len(done.stderr.splitlines()) == 1
+            assert run(["serve", option, port, *others]) == 1
+            (line,) = capfd.readouterr().err.splitlines()
+            assert "Address already in use" in line
+            assert option.removesuffix("-port") in line
     assert not (tmp_path / "server").exists()
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from earshot.core.types import Audio
-from earshot.engines import Recognizer
 from earshot.engines.scripted import ScriptedRecognizer
 from tests.conftest import SAMPLE_TEXT
-from tests.server.conftest import running
 from tests.server.sounds import letters, pcm, resampled, silence
 
 if TYPE_CHECKING:
@@ -30,8 +28,8 @@ EOF = '{"eof" : 1}'
 
 
 @pytest.fixture
-def server(serve: Callable[..., Server]) -> Server:
-    return serve()
+def server(scripted_server: Server) -> Server:
+    return scripted_server
 
 
 def address(server: Server) -> str:
@@ -54,13 +52,9 @@ def talk(
     return replies
 
 
-@pytest.fixture(scope="module")
-def real_server(moonshine: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    from earshot.server.settings import ServerOptions
-
-    options = ServerOptions(port=0, vosk_port=0, data_folder=tmp_path_factory.mktemp("home"))
-    with running(options, {"moonshine": moonshine}) as server:
-        yield server
+@pytest.fixture
+def real_server(moonshine_server: Server) -> Server:
+    return moonshine_server
 
 
 @pytest.mark.parametrize("sample_rate", [16_000, 8_000, 44_100])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ import pytest
 
 from earshot.core.errors import ServerError
 from earshot.core.types import Audio
-from earshot.engines import Recognizer
+from earshot.engines.scripted import ScriptedRecognizer
+from earshot.server.settings import ServerOptions
 from tests.conftest import SAMPLE_TEXT
+from tests.server.conftest import running
 from tests.server.sounds import letters, pcm, resampled, silence
 
 if TYPE_CHECKING:
@@ -32,6 +34,14 @@ from wyoming.ping import Ping, Pong
 
 def uri(server: Server) -> str:
     return f"tcp://127.0.0.1:{server.wyoming_port}"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("home")
+    options = ServerOptions(port=0, engine="scripted", wyoming="tcp://127.0.0.1:0", data_folder=folder)
+    with running(options, {"scripted": ScriptedRecognizer()}) as server:
+        yield server
 
 
 @pytest.fixture
@@ -61,9 +71,9 @@ async def hear(
     return events
 
 
-def test_it_describes_itself(start: Callable[..., Server]) -> None:
+def test_it_describes_itself(shared: Server) -> None:
     async def describe() -> Info:
-        async with AsyncClient.from_uri(uri(start())) as client:
+        async with AsyncClient.from_uri(uri(shared)) as client:
             await client.write_event(Describe().event())
             return Info.from_event(await next_event(client))
 
@@ -74,14 +84,11 @@ def test_it_describes_itself(start: Callable[..., Server]) -> None:
     assert program.models[0].languages
 
 
-def test_real_speech_becomes_a_streamed_transcript(
-    start: Callable[..., Server], moonshine: Recognizer, sample: Audio
-) -> None:
-    server = start({"moonshine": moonshine})
+def test_real_speech_becomes_a_streamed_transcript(moonshine_server: Server, sample: Audio) -> None:
     stereo = pcm(resampled(sample, 22_050).repeat(2))
 
     async def talk() -> tuple[list[Event], list[Event]]:
-        async with AsyncClient.from_uri(uri(server)) as client:
+        async with AsyncClient.from_uri(uri(moonshine_server)) as client:
             plain = await hear(client, pcm(sample.samples), language="en")
             mixed = await hear(client, stereo, rate=22_050, channels=2, language="en-US", name="moonshine")
             return plain, mixed
@@ -98,9 +105,9 @@ def test_real_speech_becomes_a_streamed_transcript(
         assert "".join(TranscriptChunk.from_event(event).text for event in events[1:-2]) == transcript.text
 
 
-def test_chunks_come_while_one_still_speaks(start: Callable[..., Server]) -> None:
+def test_chunks_come_while_one_still_speaks(shared: Server) -> None:
     async def talk() -> str:
-        async with AsyncClient.from_uri(uri(start())) as client:
+        async with AsyncClient.from_uri(uri(shared)) as client:
             await client.write_event(AudioStart(16_000, 2, 1).event())
             await client.write_event(AudioChunk(16_000, 2, 1, pcm(silence(4.0))).event())
             assert TranscriptStart.is_type((await next_event(client)).type)
@@ -109,20 +116,18 @@ def test_chunks_come_while_one_still_speaks(start: Callable[..., Server]) -> Non
     assert letters(asyncio.run(talk())) == "the quick brown fox jumps over the lazy dog"
 
 
-def test_silence_still_gets_its_transcript(start: Callable[..., Server], moonshine: Recognizer) -> None:
-    server = start({"moonshine": moonshine})
-
+def test_silence_still_gets_its_transcript(moonshine_server: Server) -> None:
     async def talk() -> list[Event]:
-        async with AsyncClient.from_uri(uri(server)) as client:
+        async with AsyncClient.from_uri(uri(moonshine_server)) as client:
             return await hear(client, pcm(silence(1.0)))
 
     events = asyncio.run(talk())
     assert Transcript.from_event(events[-2]).text == ""
 
 
-def test_a_ping_is_answered(start: Callable[..., Server]) -> None:
+def test_a_ping_is_answered(shared: Server) -> None:
     async def talk() -> Event:
-        async with AsyncClient.from_uri(uri(start())) as client:
+        async with AsyncClient.from_uri(uri(shared)) as client:
             await client.write_event(Ping(text="hello").event())
             return await next_event(client)
 
@@ -176,10 +181,8 @@ def answer_to(server: Server, data: bytes) -> bytes:
         b'{"type": "transcribe", "data": {"language": "klingon!"}}\n{"type": "audio-start"}\n',
     ],
 )
-def test_what_is_no_event_is_answered_by_an_error_and_a_goodbye(
-    start: Callable[..., Server], data: bytes
-) -> None:
-    header, _, rest = answer_to(start(), data).partition(b"\n")
+def test_what_is_no_event_is_answered_by_an_error_and_a_goodbye(shared: Server, data: bytes) -> None:
+    header, _, rest = answer_to(shared, data).partition(b"\n")
     event = json.loads(header)
     assert event["type"] == "error"
     assert json.loads(rest[: event["data_length"]])["text"]

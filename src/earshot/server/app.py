@@ -32,7 +32,7 @@ def create_app(options: ServerOptions, *, recognizers: Mapping[str, Recognizer] 
     """The application; its lifespan loads and releases the engines.
 
     recognizers: such as are loaded already and stay the caller's, by the name of their engine.
-    ``app.state`` holds ``options``, ``pool``, ``metrics``, ``upload_folder``, the open ``conversations``, and
+    ``app.state`` holds ``options``, ``pool``, ``metrics``, ``upload_folder``, the ``open_sockets``, and
     ``stopping``, an event that is set when the server is told to stop and sockets shall come to their end.
     """
     pool = RecognizerPool(options, recognizers)
@@ -59,7 +59,7 @@ def create_app(options: ServerOptions, *, recognizers: Mapping[str, Recognizer] 
     app.state.options = options
     app.state.pool = pool
     app.state.metrics = Metrics(pool)
-    app.state.conversations = set()
+    app.state.open_sockets = set()
     app.state.stopping = asyncio.Event()
     for router in (health_router(), openai_router(), realtime_router(), vosk_router(), *page_routers()):
         app.include_router(router)
@@ -79,7 +79,7 @@ def create_vosk_app(app: FastAPI) -> FastAPI:
 def _guard(app: FastAPI, options: ServerOptions) -> None:
     """The gate, the meter before it, and errors in one shape."""
     app.add_middleware(Gate, options=options)
-    app.add_middleware(Meter, metrics=app.state.metrics)
+    app.add_middleware(Meter, metrics=app.state.metrics, open_sockets=app.state.open_sockets)
     app.add_exception_handler(EarshotError, _told)
     app.add_exception_handler(OSError, _told)
     app.add_exception_handler(Exception, _told)

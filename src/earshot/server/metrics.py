@@ -70,11 +70,15 @@ class _PoolCollector(Collector):
 
 
 class Meter:
-    """Counts, times and logs every request; the outermost of all."""
+    """Counts, times and logs every request; the outermost of all.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    open_sockets: holds an entry for every WebSocket whose handler has not ended.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, open_sockets: set[object]) -> None:
         self._app = app
         self._metrics = metrics
+        self._open_sockets = open_sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -93,9 +97,13 @@ class Meter:
                 status = 101
             await send(message)
 
+        mark = object()
+        if not is_web:
+            self._open_sockets.add(mark)
         try:
             await self._app(scope, receive, metered)
         finally:
+            self._open_sockets.discard(mark)
             route = getattr(scope.get("route"), "path", "none")
             seconds = time.monotonic() - started
             method = scope["method"] if is_web else "GET"

@@ -128,7 +128,7 @@ class Server:
         if self._wyoming is not None:
             await self._wyoming.stop()
         patience = time.monotonic() + self.options.stop_timeout
-        while self.app.state.conversations and time.monotonic() < patience:
+        while self.app.state.open_sockets and time.monotonic() < patience:
             await asyncio.sleep(_TICK)
         for web in self._webs:
             web.should_exit = True

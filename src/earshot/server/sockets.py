@@ -96,16 +96,11 @@ async def conversation(websocket: WebSocket, subprotocol: str | None = None) -> 
 
     A client that goes away ends the block quietly.
     """
-    open_sockets: set[Conversation] = websocket.app.state.conversations
     talk = Conversation(websocket)
-    open_sockets.add(talk)
     try:
         await websocket.accept(subprotocol)
         yield talk
     except (ConversationOverError, WebSocketDisconnect):
         talk.is_gone = True
     finally:
-        try:
-            await talk.close(GOING_AWAY if talk.is_stopping else NORMAL)
-        finally:
-            open_sockets.discard(talk)
+        await talk.close(GOING_AWAY if talk.is_stopping else NORMAL)
