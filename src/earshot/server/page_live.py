@@ -17,6 +17,7 @@ from earshot.live import Remark, Session
 from earshot.live.journal import segment_fields
 from earshot.live.session import SessionStatus
 from earshot.live.stored import open_session
+from earshot.server.errors import TooManyError
 from earshot.server.library_types import LibrarySession
 from earshot.server.page_messages import Begin
 from earshot.server.page_source import PageSource, SharedRecognizer
@@ -232,6 +233,11 @@ class LiveRooms:
 
     async def open(self, begin: Begin) -> LiveRoom:
         """A room that records. Raises EarshotError where that cannot be."""
+        pool = self._state.pool
+        if pool.num_streams + len(self._opening) >= pool.options.max_sessions:
+            raise TooManyError(
+                f"{pool.options.max_sessions} streams listen already", fix="try again when one has ended"
+            )
         room = LiveRoom(self._state, begin)
         self._opening.add(room)
         room.start()

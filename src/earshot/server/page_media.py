@@ -26,7 +26,7 @@ TILE_SECONDS = 20
 TILE_HOP_MS = 20
 NUM_MELS = 64
 
-_CEILING, _RANGE = -12.0, 66.0
+_CEILING, _RANGE = -22.0, 58.0
 """Decibels: the level of a filter that is drawn brightest, and how far below it nothing is drawn."""
 
 _MAX_COLUMNS = 4_000

@@ -5,7 +5,7 @@ const ICONS = {
   play: ["M8 5.5v13l10.5-6.5Z"],
   pause: ["M7 5h3.6v14H7ZM13.4 5H17v14h-3.6Z"],
   back: ["m14.5 6-6 6 6 6"],
-  more: ["M5 12h.01M12 12h.01M19 12h.01"],
+  more: ["M5.5 12h.01M5.5 12h-.01", "M12 12h.01M12 12h-.01", "M18.5 12h.01M18.5 12h-.01"],
   export: ["M12 4v11", "m7.5 10.5 4.5 4.5 4.5-4.5", "M5 19.5h14"],
   sun: ["M12 16.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9Z", "M12 2.5v1.5M12 20v1.5M2.5 12H4M20 12h1.5M5.3 5.3l1 1M17.7 17.7l1 1M18.7 5.3l-1 1M6.3 17.7l-1 1"],
   moon: ["M19.5 14.2A8 8 0 0 1 9.8 4.5a8 8 0 1 0 9.7 9.7Z"],
@@ -78,7 +78,7 @@ export function dayOf(created) {
 }
 
 export function timeOf(created) {
-  return new Date(created).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" });
+  return new Date(created).toLocaleTimeString(language(), { hour: "numeric", minute: "2-digit" });
 }
 
 export function languageName(code) {

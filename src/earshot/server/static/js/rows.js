@@ -79,6 +79,8 @@ export class Rows {
     const name = label === null || label === undefined ? null : (this.speakers[label] ?? label);
     row.speaker.textContent = name ?? "Who speaks?";
     row.speaker.classList.toggle("unknown", name === null);
+    const before = this.rows[row.number - 1];
+    row.speaker.classList.toggle("same", Boolean(before) && this.segments[before.first].speaker === label);
     row.speaker.setAttribute("aria-label", name === null ? "Say who speaks here" : `${name}: change who speaks`);
   }
 
