@@ -24,7 +24,7 @@ class App {
     document.addEventListener("keydown", (event) => this.shortcut(event));
     this.route();
     feed.start();
-    this.library.load();
+    this.library.load().then(() => performance.mark("earshot-ready"));
     this.settings.load().catch((error) => toast(describe(error)));
   }
 
@@ -38,7 +38,12 @@ class App {
   }
 
   route() {
-    if (this.recording) return; // a recording is left by its button alone
+    if (this.recording) {
+      // It is left by its button alone: a click beside it shall not cost a word.
+      if (location.hash.length > 2) toast("A recording is running. Stop it first.", 3);
+      history.replaceState(null, "", "#/");
+      return;
+    }
     const [path, query] = location.hash.replace(/^#/, "").split("?");
     const [, kind, id] = path.split("/");
     this.view?.close();
@@ -121,7 +126,7 @@ class App {
     this.themeButton.replaceChildren(icon(picture));
     this.themeButton.title = `Colours: ${wording}`;
     this.themeButton.setAttribute("aria-label", `Colours: ${wording}. Press to change.`);
-    this.view?.player?.draw();
+    this.view?.player?.redraw();
   }
 }
 

@@ -47,7 +47,7 @@ export class Player {
     this.waveBox.addEventListener("pointermove", (event) => event.buttons && this.drag(event));
     this.waveBox.addEventListener("keydown", (event) => this.keydown(event));
     this.wave = new Waveform(this.canvas);
-    this.observer = new ResizeObserver(() => this.draw());
+    this.observer = new ResizeObserver(() => this.redraw());
     this.observer.observe(this.waveBox);
     this.showState();
   }
@@ -135,6 +135,13 @@ export class Player {
     const now = this.audio.currentTime;
     this.wave.draw(now, this.duration);
     this.spectrum?.draw(now, this.duration);
+  }
+
+  // After a change of size or colours.
+  redraw() {
+    this.wave.around.forget();
+    this.spectrum?.around.forget();
+    this.draw();
   }
 
   drag(event) {

@@ -243,7 +243,7 @@ export class Recording {
         });
         announce(text);
       }
-    } else if (event.kind === "warning") {
+    } else if (event.kind === "warning" && !(event.warning === "muted" && this.microphone)) {
       toast(event.text, 8);
     }
   }

@@ -7,6 +7,7 @@ const LONGEST = 80; // words of a paragraph
 const PAUSE = 2.5; // seconds of silence that begin a new one
 const UNSURE = 0.6; // confidence below which a word is marked
 const NEAR = "900px 0px";
+const BUDGET_MS = 4; // of a frame
 
 // Fields of a word as the server sends it.
 export const [TEXT, START, END, CONFIDENCE, VERSION, CORRECTION] = [0, 1, 2, 3, 4, 5];
@@ -22,11 +23,14 @@ export class Rows {
     this.rowOf = []; // by segment
     this.lit = null;
     this.isOriginal = false;
+    this.waiting = new Set(); // rows that came near or went away
+    this.frame = null;
     this.observer = new IntersectionObserver((entries) => entries.forEach((entry) => this.cross(entry)), { rootMargin: NEAR });
   }
 
   clear() {
     this.observer.disconnect();
+    this.waiting.clear();
     this.segments = [];
     this.rows = [];
     this.rowOf = [];
@@ -94,11 +98,25 @@ export class Rows {
   cross({ target, isIntersecting }) {
     const row = this.rows[Number(target.dataset.row)];
     if (!row || row.element !== target) return;
-    if (isIntersecting) this.fill(row);
-    else if (row.isFilled && !row.element.contains(document.activeElement)) {
-      this.empty(row);
-      this.write(row);
+    row.isNear = isIntersecting;
+    this.waiting.add(row);
+    this.frame ??= requestAnimationFrame(() => this.work());
+  }
+
+  // A few paragraphs a frame: text and words look the same, so nobody sees the difference while scrolling fast.
+  work() {
+    this.frame = null;
+    const end = performance.now() + BUDGET_MS;
+    for (const row of this.waiting) {
+      this.waiting.delete(row);
+      if (row.isNear) this.fill(row);
+      else if (row.isFilled && !row.element.contains(document.activeElement)) {
+        this.empty(row);
+        this.write(row);
+      }
+      if (performance.now() > end) break;
     }
+    if (this.waiting.size) this.frame = requestAnimationFrame(() => this.work());
   }
 
   write(row) {
@@ -140,21 +158,23 @@ export class Rows {
   }
 
   makeWord(segment, position, word) {
-    const element = make("span.w", { "data-at": `${segment}.${position}`, tabindex: -1 });
+    const element = document.createElement("span");
+    element.setAttribute("data-at", `${segment}.${position}`);
+    element.tabIndex = -1;
     this.dress(element, word);
     return element;
   }
 
   dress(element, word) {
     const correction = this.isOriginal ? null : word[CORRECTION];
-    const isGone = correction === "";
-    element.textContent = isGone ? word[TEXT] : (correction ?? word[TEXT]);
-    element.classList.toggle("fixed", correction !== null && !isGone);
-    element.classList.toggle("gone", isGone);
-    element.classList.toggle("unsure", correction === null && word[CONFIDENCE] !== null && word[CONFIDENCE] < UNSURE);
-    if (correction !== null) element.title = isGone ? "Removed" : `Heard: ${word[TEXT]}`;
-    else if (word[CONFIDENCE] !== null && word[CONFIDENCE] < UNSURE) element.title = `Unsure: ${Math.round(100 * word[CONFIDENCE])} %`;
-    else element.removeAttribute("title");
+    const isUnsure = correction === null && word[CONFIDENCE] !== null && word[CONFIDENCE] < UNSURE;
+    const isLit = element === this.litElement;
+    element.textContent = correction || word[TEXT];
+    const kind = isUnsure ? " unsure" : correction === null ? "" : correction === "" ? " gone" : " fixed";
+    element.className = `w${kind}${isLit ? " lit" : ""}`;
+    if (isUnsure) element.title = `Unsure: ${Math.round(100 * word[CONFIDENCE])} %`;
+    else if (correction !== null) element.title = correction === "" ? "Removed" : `Heard: ${word[TEXT]}`;
+    else if (element.title) element.removeAttribute("title");
   }
 
   // A word has changed, here or on another page.

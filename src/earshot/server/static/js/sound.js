@@ -1,6 +1,7 @@
 // Pictures of the sound on canvases: the outline of all of it, and the spectrogram around the position.
 
 const VISIBLE = 16; // seconds of spectrogram
+const COLOURS = ["--strong-line", "--accent", "--sunken", "--ink"];
 
 function fit(canvas) {
   const scale = devicePixelRatio || 1;
@@ -10,11 +11,39 @@ function fit(canvas) {
   return { width, height, scale };
 }
 
-const colour = (element, name) => getComputedStyle(element).getPropertyValue(name).trim();
+// What a picture needs to know of the page. Asking for it makes the browser lay the page out at once, so it is asked
+// when the size changes, and for the colours now and then, but not with each frame.
+class Surroundings {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.askedAt = -Infinity;
+    this.size = null;
+  }
+
+  get fitted() {
+    this.size ??= fit(this.canvas);
+    return this.size;
+  }
+
+  colour(name) {
+    if (performance.now() - this.askedAt > 400) {
+      this.askedAt = performance.now();
+      const style = getComputedStyle(this.canvas);
+      this.colours = Object.fromEntries(COLOURS.map((each) => [each, style.getPropertyValue(each).trim()]));
+    }
+    return this.colours[name];
+  }
+
+  forget() {
+    this.size = null;
+    this.askedAt = -Infinity;
+  }
+}
 
 export class Waveform {
   constructor(canvas) {
     this.canvas = canvas;
+    this.around = new Surroundings(canvas);
     this.peaks = null;
   }
 
@@ -25,9 +54,9 @@ export class Waveform {
 
   // The outline is drawn once a size and theme; a frame only copies it, so that playing costs next to nothing.
   draw(now, duration) {
-    const { width, height, scale } = fit(this.canvas);
+    const { width, height, scale } = this.around.fitted;
     if (!width || !height) return;
-    const colours = [colour(this.canvas, "--strong-line"), colour(this.canvas, "--accent")];
+    const colours = [this.around.colour("--strong-line"), this.around.colour("--accent")];
     const key = `${width} ${height} ${duration} ${colours} ${Boolean(this.peaks)}`;
     if (this.key !== key) {
       this.key = key;
@@ -82,6 +111,7 @@ export class Spectrogram {
   // tile: {seconds, hop, bands} of the server's tiles; onLoad: called when one has come.
   constructor(canvas, id, tile, onLoad) {
     this.canvas = canvas;
+    this.around = new Surroundings(canvas);
     this.id = id;
     this.tile = tile;
     this.onLoad = onLoad;
@@ -95,11 +125,11 @@ export class Spectrogram {
   }
 
   draw(now, duration) {
-    const { width, height, scale } = fit(this.canvas);
+    const { width, height, scale } = this.around.fitted;
     if (!width || !height) return;
     this.from = Math.max(0, Math.min(now - VISIBLE / 2, Math.max(0, duration - VISIBLE)));
     const context = this.canvas.getContext("2d");
-    context.fillStyle = colour(this.canvas, "--sunken");
+    context.fillStyle = this.around.colour("--sunken");
     context.fillRect(0, 0, width, height);
     context.imageSmoothingEnabled = true;
     const { seconds } = this.tile;
@@ -111,12 +141,12 @@ export class Spectrogram {
       const x = ((index * seconds - this.from) / VISIBLE) * width;
       context.drawImage(image, x, 0, ((image.width * this.tile.hop) / VISIBLE) * width, height);
     }
-    context.fillStyle = colour(this.canvas, "--accent");
+    context.fillStyle = this.around.colour("--accent");
     context.fillRect(((now - this.from) / VISIBLE) * width - scale, 0, 2 * scale, height);
   }
 
   image(index) {
-    const theme = colour(this.canvas, "--ink");
+    const theme = this.around.colour("--ink");
     if (this.theme !== theme) {
       this.theme = theme;
       for (const [known, entry] of this.tiles) if (entry) this.tiles.set(known, { ...entry, image: null });
@@ -145,7 +175,7 @@ export class Spectrogram {
     [canvas.width, canvas.height] = [numColumns, bands];
     const context = canvas.getContext("2d");
     const image = context.createImageData(numColumns, bands);
-    const [paper, ink] = ["--sunken", "--ink"].map((name) => rgb(colour(this.canvas, name)));
+    const [paper, ink] = ["--sunken", "--ink"].map((name) => rgb(this.around.colour(name)));
     for (let column = 0; column < numColumns; column++) {
       for (let band = 0; band < bands; band++) {
         const share = (values[column * bands + band] / 255) ** 1.3;

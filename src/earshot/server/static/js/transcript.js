@@ -84,11 +84,13 @@ export class TranscriptView {
     try {
       const { segments } = await question(`${path}?count=${FIRST}`, { signal });
       this.rows.append(segments);
+      performance.mark("earshot-text");
       choices().then(({ tile }) => this.hasAudio && this.player.load(this.session.duration, tile));
       if (segments.length === FIRST) {
         const rest = await question(`${path}?first=${FIRST}`, { signal });
         this.rows.append(rest.segments);
       }
+      performance.mark("earshot-text-whole");
       this.showState();
       if (this.wanted !== null) this.showPlace(this.wanted);
     } catch (error) {

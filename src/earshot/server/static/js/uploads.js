@@ -4,11 +4,13 @@ import { ApiError } from "./api.js";
 import { announce, describe, toast } from "./dom.js";
 
 const AT_ONCE = 2;
+const AGAIN_MS = 5000;
 
 export class Uploads {
   constructor(app, zone) {
     this.app = app;
     this.queue = [];
+    this.isWaiting = new Set();
     this.numRunning = 0;
     this.numAdded = 0;
     let depth = 0;
@@ -31,7 +33,22 @@ export class Uploads {
       this.queue.push({ key, file });
       this.app.library.setSending(key, { name: file.name, share: 0 });
     }
+    this.next();
+  }
+
+  next() {
     while (this.numRunning < AT_ONCE && this.queue.length) this.run(this.queue.shift());
+  }
+
+  // The server's own queue is full for the moment.
+  wait(key, file) {
+    this.isWaiting.add(key);
+    this.app.library.setSending(key, { name: file.name, share: 0 });
+    setTimeout(() => {
+      this.isWaiting.delete(key);
+      this.queue.push({ key, file });
+      this.next();
+    }, AGAIN_MS);
   }
 
   async run({ key, file }) {
@@ -42,11 +59,12 @@ export class Uploads {
       announce(`${file.name} has arrived and will be transcribed.`);
       if (!this.queue.length && this.app.isHome) this.app.go(`#/s/${session.id}`);
     } catch (error) {
-      toast(`${file.name}: ${describe(error)}`, 10);
+      if (error.status === 503) this.wait(key, file);
+      else toast(`${file.name}: ${describe(error)}`, 10);
     } finally {
       this.numRunning -= 1;
-      this.app.library.setSending(key, null);
-      this.add([]);
+      if (!this.isWaiting.has(key)) this.app.library.setSending(key, null);
+      this.next();
     }
   }
 
