@@ -59,11 +59,42 @@ def segments(
         return [_stored_segment(row, words.get(row["id"], [])) for row in rows]
 
 
-def _words(
-    connection: sqlite3.Connection, session_id: str, first: int, last: int
-) -> dict[int, list[StoredWord]]:
-    # One pass over all words, and another over the few corrections: a subquery a word took three times as long.
-    corrections = {
+def documents(library: Library, session_id: str, *, first: int = 0, count: int = -1) -> list[dict[str, Any]]:
+    """The same as plain values, for the page: 30,000 words in a third of the time.
+
+    Words are lists: text, start, end, confidence, version, correction. Raises NoSessionError.
+    """
+    with library.connection() as connection:
+        _require(connection, session_id)
+        found = {
+            row["id"]: {**{name: row[name] for name in _DOCUMENT}, "words": []}
+            for row in connection.execute(
+                "SELECT * FROM segments WHERE session_id = ? AND position >= ? ORDER BY position LIMIT ?",
+                (session_id, first, count),
+            )
+        }
+        last = max((entry["position"] for entry in found.values()), default=-1)
+        corrections = _corrections(connection, session_id)
+        cursor = connection.cursor()
+        cursor.row_factory = None
+        for number, position, *word in cursor.execute(_ROUNDED_WORDS, (session_id, first, last)):
+            found[number]["words"].append([*word, corrections.get((number, position))])
+        return list(found.values())
+
+
+_DOCUMENT = ("position", "start", "end", "text", "speaker")
+
+_ROUNDED_WORDS = """
+    SELECT words.segment_id, words.position, words.text, round(words.start, 3), round(words."end", 3),
+           round(words.confidence, 3), words.version
+    FROM segments JOIN words ON words.segment_id = segments.id
+    WHERE segments.session_id = ? AND segments.position BETWEEN ? AND ?
+    ORDER BY segments.position, words.position"""
+
+
+def _corrections(connection: sqlite3.Connection, session_id: str) -> dict[tuple[int, int], str | None]:
+    """The last one of each word that has any, by segment and position."""
+    return {
         (row["segment_id"], row["position"]): row["text"]
         for row in connection.execute(
             """SELECT corrections.segment_id, corrections.position, corrections.text FROM corrections
@@ -72,6 +103,13 @@ def _words(
             (session_id,),
         )
     }
+
+
+def _words(
+    connection: sqlite3.Connection, session_id: str, first: int, last: int
+) -> dict[int, list[StoredWord]]:
+    # One pass over all words, and another over the few corrections: a subquery a word took three times as long.
+    corrections = _corrections(connection, session_id)
     found: dict[int, list[StoredWord]] = {}
     for row in connection.execute(
         """SELECT words.segment_id, words.position, words.text, words.start, words."end", words.confidence,

@@ -219,8 +219,8 @@ def _add_editing(router: APIRouter) -> None:
         first: Annotated[int, Query(ge=0, lt=2**31)] = 0,
         count: Annotated[int, Query(ge=1, le=100_000)] = 100_000,
     ) -> Response:
-        stored = editing.segments(_state(request).library, session_id, first=first, count=count)
-        return JSONResponse({"segments": [_segment(entry) for entry in stored]})
+        found = editing.documents(_state(request).library, session_id, first=first, count=count)
+        return JSONResponse({"segments": found})
 
     @router.put("/sessions/{session_id}/segments/{segment}/words/{word}")
     def correct(
@@ -250,29 +250,6 @@ def _add_editing(router: APIRouter) -> None:
         answer = {"speakers": names, "first": body.first, "last": body.last, "label": label}
         state.feed.tell({"type": "passages", "id": session_id, **answer})
         return JSONResponse(answer)
-
-
-def _segment(entry: editing.StoredSegment) -> dict[str, Any]:
-    """Words as lists: text, start, end, confidence, version, correction. Of 30,000 that saves a megabyte."""
-    segment = entry.segment
-    return {
-        "position": entry.position,
-        "start": segment.start,
-        "end": segment.end,
-        "text": segment.text,
-        "speaker": segment.speaker,
-        "words": [
-            [
-                *(stored.word.text, _rounded(stored.word.start), _rounded(stored.word.end)),
-                *(_rounded(stored.word.confidence), stored.version, stored.correction),
-            ]
-            for stored in entry.words
-        ],
-    }
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 3)
 
 
 def _add_media(router: APIRouter) -> None:

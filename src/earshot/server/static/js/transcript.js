@@ -8,7 +8,8 @@ import { Player } from "./player.js";
 import { Rows } from "./rows.js";
 
 const UNDER_WAY = ["recording", "waiting", "working"];
-const FIRST = 60; // segments that are asked for first, so that there is something to read at once
+const FIRST = 60; // segments that are asked for first, so that there is something to read at once …
+const NEXT = 10 * FIRST; // … and then, so that the page can breathe in between
 const FOLLOW_AGAIN_MS = 4000; // after the reader has scrolled
 
 export class TranscriptView {
@@ -86,9 +87,10 @@ export class TranscriptView {
       this.rows.append(segments);
       performance.mark("earshot-text");
       choices().then(({ tile }) => this.hasAudio && this.player.load(this.session.duration, tile));
-      if (segments.length === FIRST) {
-        const rest = await question(`${path}?first=${FIRST}`, { signal });
-        this.rows.append(rest.segments);
+      for (let last = segments; last.length && last.length % FIRST === 0; ) {
+        const first = this.rows.segments.length;
+        ({ segments: last } = await question(`${path}?first=${first}&count=${NEXT}`, { signal }));
+        this.rows.append(last);
       }
       performance.mark("earshot-text-whole");
       this.showState();
