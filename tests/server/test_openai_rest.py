@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 
 from earshot.core.types import Audio, Word
+from earshot.engines.scripted import ScriptedRecognizer
 from earshot.text.formats import read_transcript
 from tests.conftest import SAMPLE_TEXT
 from tests.server.sounds import letters, recording, silence
@@ -42,6 +46,14 @@ def clip(sample: Audio) -> bytes:
 def post(server: Server, fields: dict[str, Any], data: bytes | None) -> httpx.Response:
     files = {"file": ("a.wav", data)} if data is not None else None
     return httpx.post(f"{server.address}/v1/audio/transcriptions", data=fields, files=files, timeout=60)
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Within some seconds."""
+    patience = time.monotonic() + 20
+    while not condition() and time.monotonic() < patience:
+        time.sleep(0.02)
+    return condition()
 
 
 def files_of(server: Server) -> list[Path]:
@@ -301,7 +313,32 @@ def test_unknown_routes_and_methods_answer_in_the_same_shape(server: Server) -> 
 def test_no_upload_stays_behind(client: Any, server: Server, clip: bytes) -> None:
     client.audio.transcriptions.create(model="whisper-1", file=io.BytesIO(clip))
     list(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", clip), stream=True))
-    assert files_of(server) == []
+    assert eventually(lambda: files_of(server) == [])
+
+
+def test_who_hangs_up_leaves_nothing_behind(server: Server, sample: Audio) -> None:
+    pool = server.app.state.pool
+    data = recording(np.tile(sample.samples, 30))
+    for fields in ({"model": "whisper-1", "stream": "true"}, {"model": "whisper-1"}):
+        with pytest.raises(httpx.TimeoutException):
+            httpx.post(
+                f"{server.address}/v1/audio/transcriptions",
+                data=fields,
+                files={"file": data},
+                timeout=httpx.Timeout(10, read=0.3),
+            )
+        assert eventually(lambda: pool.num_uploads == 0 and files_of(server) == [])
+        assert eventually(lambda: not any(t.name == "earshot-upload" for t in threading.enumerate()))
+
+
+def test_translations_by_an_engine_that_translates(serve: Callable[..., Server], clip: bytes) -> None:
+    server = serve({"whisper": ScriptedRecognizer("words in english")}, has_translations=True)
+    with openai.OpenAI(base_url=f"{server.address}/v1", api_key="any", max_retries=0) as client:
+        said = client.audio.translations.create(
+            model="whisper-1", file=("clip.wav", clip), response_format="verbose_json"
+        )
+    assert "words in english" in letters(said.text)
+    assert said.task == "translate"
 
 
 # --- the shapes themselves ----------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def is_openai_name(name: str) -> bool:
 class RecognizerPool:
     """Holds each served recognizer once. ``open`` loads them, ``close`` releases them; both are blocking.
 
-    recognizers: such as are loaded already and stay the caller's, by the name of their engine.
+    recognizers: such as are loaded already and stay the caller's, by the name of their engine. aligners,
+    punctuators: loaded for all.
     """
 
     def __init__(self, options: ServerOptions, recognizers: Mapping[str, Recognizer] | None = None) -> None:
@@ -70,10 +71,10 @@ class RecognizerPool:
         self.num_streams = 0
         self.num_uploads = 0
         self.num_finals = 0
-        self.live_seconds = 0.0
+        self.num_live_samples = 0
         self.upload_seconds = 0.0
-        self._punctuators = Punctuators()
-        self._aligners: dict[str, Aligner | None] = {}
+        self.punctuators = Punctuators()
+        self.aligners: dict[str, Aligner | None] = {}
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -99,6 +100,11 @@ class RecognizerPool:
         """Stop the workers and release the weights. Calling it twice is harmless."""
         self.scheduler.close()
         self._resources.close()
+
+    @property
+    def live_seconds(self) -> float:
+        """How much live sound was heard."""
+        return self.num_live_samples / SAMPLE_RATE
 
     @property
     def default(self) -> Served:
@@ -163,7 +169,7 @@ class RecognizerPool:
             served.open_stream(grammar, hot_words, endpointing),
             language=language or served.language,
             word_times=word_times and not served.capabilities.word_times,
-            punctuate=BareTextPunctuation(self._punctuators) if punctuation and grammar is None else None,
+            punctuate=BareTextPunctuation(self.punctuators) if punctuation and grammar is None else None,
         )
 
     async def transcribe_file(
@@ -209,9 +215,9 @@ class RecognizerPool:
     def aligner(self, language: str) -> Aligner | None:
         """Finds word times in that language, loaded once; None where there is none. Blocking."""
         with self._lock:
-            if language not in self._aligners:
-                self._aligners[language] = find_aligner(language)
-            return self._aligners[language]
+            if language not in self.aligners:
+                self.aligners[language] = find_aligner(language)
+            return self.aligners[language]
 
     def _load(self, engine: str, options: EngineOptions) -> Served:
         recognizer = self._given.get(engine)
@@ -315,7 +321,7 @@ class ServedStream:
         if self._tail is not None:
             self._tail.append(block)
         self.num_samples += len(block)
-        self._pool.live_seconds += len(block) / SAMPLE_RATE
+        self._pool.num_live_samples += len(block)
         with self.served.turn():
             events = self._stream.accept(block)
         return [self._finished(event) for event in events]

@@ -36,6 +36,7 @@ class UploadJob:
         progress: Callable[[float, float | None], None] | None,
         on_segment: Callable[[Segment], None] | None,
     ) -> None:
+        self._pool = pool
         self._path = path
         self._options = options
         self._progress = progress
@@ -70,7 +71,12 @@ class UploadJob:
                 self._tell(loop, self._progress, seconds, total)
 
         segments: list[Segment] = []
-        transcriber = Transcriber(self._options, recognizer=self._recognizer)
+        transcriber = Transcriber(
+            self._options,
+            recognizer=self._recognizer,
+            aligners=self._pool.aligners,
+            punctuators=self._pool.punctuators,
+        )
         with open_audio(self._path) as reader:
             guarded = _Guarded(reader, self)
             for segment in transcriber.segments(guarded, progress=progress):

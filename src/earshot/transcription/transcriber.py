@@ -69,17 +69,23 @@ class TranscriptionOptions:
 class Transcriber:
     """Holds a loaded recognizer and word aligner for many recordings. A context manager.
 
-    options: what to load. recognizer: one that is loaded already and stays the caller's.
+    options: what to load. recognizer: one that is loaded already and stays the caller's. aligners, punctuators:
+    to share with others, by language; what lacks is loaded into them.
     """
 
     def __init__(
-        self, options: TranscriptionOptions | None = None, *, recognizer: Recognizer | None = None
+        self,
+        options: TranscriptionOptions | None = None,
+        *,
+        recognizer: Recognizer | None = None,
+        aligners: dict[str, Aligner | None] | None = None,
+        punctuators: Punctuators | None = None,
     ) -> None:
         self.options = options or TranscriptionOptions()
         self._is_owner = recognizer is None
         self.recognizer = recognizer or load_engine(self.options.engine, self.options.engine_options)
-        self._aligners: dict[str, Aligner | None] = {}
-        self._punctuators = Punctuators()
+        self._aligners = {} if aligners is None else aligners
+        self._punctuators = punctuators or Punctuators()
 
     def transcribe(
         self,
