@@ -36,7 +36,8 @@ class Logging(ScriptedRecognizer):
         digest = hashlib.sha256(b"".join(audio.samples.tobytes() for audio in audios)).hexdigest()
         with open(os.environ["EARSHOT_TEST_LOG"], "a") as log:
             log.write(digest + "\\n")
-        time.sleep({seconds})
+        slow = os.environ["EARSHOT_TEST_LOG"] + ".slow"
+        time.sleep(2.0 if os.path.exists(slow) else {seconds})
         return super().transcribe_batch(audios, **options)
 
 ENGINE = Engine("logging", "tells what it was asked", lambda options: Logging(), has_default_model=True)
@@ -92,13 +93,24 @@ def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     before = set(processes())
     store = {"object_store_memory": STORE, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
-    cluster.add_node(num_cpus=1, object_store_memory=STORE)
-    cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    add_node(cluster)
+    add_node(cluster)
     try:
         yield cluster
     finally:
         cluster.shutdown()
         end(before)
+
+
+def add_node(cluster: Any) -> None:
+    """A node gives up after 30 s, which a busy machine may take to start it."""
+    for attempt in range(3):
+        try:
+            cluster.add_node(num_cpus=1, object_store_memory=STORE)
+            return
+        except Exception:
+            if attempt == 2:
+                raise
 
 
 def end(before: set[int]) -> None:
@@ -130,8 +142,12 @@ def heard_alone(path: Path) -> Any:
 
 @pytest.mark.slow
 def test_the_same_command_runs_on_two_nodes(two_nodes: Any, clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "log.slow").touch()
     done = subprocess.run(
-        command(tmp_path, two_nodes.address), capture_output=True, text=True, env=environment()
+        command(tmp_path, two_nodes.address, "--unit-minutes", "0.1"),
+        capture_output=True,
+        text=True,
+        env=environment(),
     )
     assert done.returncode == 0, done.stderr
     [(num_workers,)] = ledger_query(tmp_path / "out", "SELECT count(DISTINCT worker) FROM files")
@@ -155,7 +171,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(
     long_recording(folder / "long.wav", 900.0, spoken)
     arguments = command(tmp_path, two_nodes.address, "--unit-minutes", "0.1")
     killed: Counter[str] = Counter()
-    driver = subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE, text=True)
+    driver = subprocess.Popen(arguments, env=environment(), stderr=subprocess.DEVNULL)
     kinds = ["driver", "actor", "scanner", "node"]
     pending = [kinds[i % len(kinds)] for i in range(NUM_KILLS)]
     chance.shuffle(pending)
@@ -164,7 +180,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(
         if driver.poll() is not None:
             if driver.returncode == 0:
                 break  # all was done before the last kills
-            driver = subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE, text=True)
+            driver = subprocess.Popen(arguments, env=environment(), stderr=subprocess.DEVNULL)
             continue
         kind = pending.pop()
         killed[kind] += kill(kind, driver, two_nodes, chance)
@@ -187,7 +203,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(
     assert "quarantined" not in {row[0] for row in ledger_query(out, "SELECT DISTINCT state FROM files")}
 
 
-def wait_for_progress(tmp_path: Path, driver: subprocess.Popen[str], seconds: float) -> None:
+def wait_for_progress(tmp_path: Path, driver: subprocess.Popen[bytes], seconds: float) -> None:
     """Until the driver has been at work for so long, or is over."""
     log = tmp_path / "log"
     before = log.stat().st_size if log.exists() else 0
@@ -198,7 +214,7 @@ def wait_for_progress(tmp_path: Path, driver: subprocess.Popen[str], seconds: fl
         time.sleep(0.05)
 
 
-def kill(kind: str, driver: subprocess.Popen[str], cluster: Any, chance: random.Random) -> int:
+def kill(kind: str, driver: subprocess.Popen[bytes], cluster: Any, chance: random.Random) -> int:
     if kind == "driver":
         driver.send_signal(signal.SIGKILL)
         driver.wait()
@@ -206,7 +222,7 @@ def kill(kind: str, driver: subprocess.Popen[str], cluster: Any, chance: random.
     if kind == "node":
         nodes = [node for node in cluster.worker_nodes if node.all_processes]
         cluster.remove_node(chance.choice(nodes), allow_graceful=False)
-        cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        add_node(cluster)
         return 1
     name = "Worker" if kind == "actor" else "Scanner"
     found = [process for process, line in processes().items() if line.startswith(f"ray::{name}")]
@@ -227,7 +243,7 @@ def test_a_killed_driver_leaves_no_process_behind(clips: Path, tmp_path: Path) -
         time.sleep(0.1)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     left: dict[int, str] = {}
     while time.monotonic() < deadline:
         left = {pid: line for pid, line in processes().items() if pid not in before and "ray" in line}

@@ -149,8 +149,8 @@ def test_any_name_is_taken(batch: Runner, tmp_path: Path, spoken: np.ndarray) ->
 
 
 def test_a_long_recording_is_cut_and_joined_exactly(batch: Runner, tmp_path: Path, spoken: np.ndarray) -> None:
-    path = long_recording(tmp_path / "in" / "long.mp3", 600.0, spoken)
-    result = batch(unit_seconds=100.0)
+    path = long_recording(tmp_path / "in" / "long.mp3", 400.0, spoken)
+    result = batch(unit_seconds=60.0)
     assert result.num_done == 1
     [(num_units,)] = ledger_query(tmp_path / "out", "SELECT count(*) FROM units WHERE state = 'done'")
     assert num_units > 2
@@ -164,7 +164,7 @@ def test_a_long_recording_is_cut_and_joined_exactly(batch: Runner, tmp_path: Pat
 def test_a_long_recording_goes_on_where_a_batch_was_interrupted(
     batch: Runner, tmp_path: Path, spoken: np.ndarray
 ) -> None:
-    path = long_recording(tmp_path / "in" / "long.flac", 700.0, spoken)
+    path = long_recording(tmp_path / "in" / "long.flac", 420.0, spoken)
 
     def stop(progress: Any) -> None:
         if progress.seconds_done > 100:
@@ -277,14 +277,14 @@ def test_results_that_were_damaged_are_found_and_done_again(batch: Runner, clips
 def test_a_recording_that_changes_while_it_is_read_is_never_a_mixture(
     batch: Runner, tmp_path: Path, spoken: np.ndarray
 ) -> None:
-    path = long_recording(tmp_path / "in" / "long.wav", 700.0, spoken)
+    path = long_recording(tmp_path / "in" / "long.wav", 420.0, spoken)
     is_changed = []
 
     def change(progress: Any) -> None:
         if progress.seconds_done > 0 and not is_changed:
             is_changed.append(True)
             time.sleep(0.01)
-            long_recording(path, 640.0, spoken[::-1].copy())
+            long_recording(path, 400.0, spoken[::-1].copy())
 
     batch(unit_seconds=60.0, on_progress=change)
     if not is_changed:

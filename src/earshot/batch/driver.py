@@ -248,8 +248,12 @@ class Driver:
     # --- work ----------------------------------------------------------------------------------------------
 
     def _assign(self) -> None:
+        with self._scheduler.together():
+            given = self._scheduler.next_tasks()
+        if not given:
+            return
         hands = {hand.name: hand for hand in self._hands if hand.is_ready}
-        for name, task in self._scheduler.next_tasks():
+        for name, task in given:
             hand = hands[name]
             self._calls[self._asked(hand.actor, task)] = _Call(hand=hand, task=task)
 
@@ -272,10 +276,11 @@ class Driver:
         ready, _ = self._ray.wait(refs, num_returns=1, timeout=_TICK)
         if ready and len(refs) > 1:
             ready, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
-        for ref in ready:
-            call = self._calls.pop(ref, None)
-            if call is not None:  # its actor may have been given up a moment ago
-                self._take(ref, call)
+        with self._scheduler.together():
+            for ref in ready:
+                call = self._calls.pop(ref, None)
+                if call is not None:  # its actor may have been given up a moment ago
+                    self._take(ref, call)
 
     def _take(self, ref: Any, call: _Call) -> None:
         exceptions = self._ray.exceptions

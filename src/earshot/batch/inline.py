@@ -59,7 +59,7 @@ class InlineDriver:
         finally:
             self._worker.close()
             if self._scanner is not None:
-                self._scanner.close()
+                self._scanner.end()
 
     def _scan(self, report: WorkerReport) -> None:
         if not self._scheduler.wants_units:

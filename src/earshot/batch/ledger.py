@@ -25,6 +25,9 @@ Record: TypeAlias = dict[str, Any]
 
 VERSION = 1
 
+_ID = "id"
+"""The key of a recording's row, in records that have not left this process."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS files (
@@ -124,6 +127,7 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA cache_size = -16000")
+            self._db.execute("PRAGMA wal_autocheckpoint = 4000")
             self._db.executescript(_TABLES)
             self._db.create_function("label", 1, _label, deterministic=True)
             found = self.meta("version")
@@ -266,7 +270,7 @@ class Ledger:
                 f"SELECT {_TASK} FROM files WHERE recipe = ? AND state = 'planned' AND is_long = ?"  # noqa: S608
                 " ORDER BY estimate DESC LIMIT ?",
                 (recipe, is_long, most),
-            ).fetchall()
+            )
             tasks: list[FileTask] = []
             total = 0.0
             for row in rows:
@@ -278,6 +282,7 @@ class Ledger:
                 total += task.seconds
                 if task.attempt > 1:
                     break
+            rows.close()
             self._db.executemany(
                 "UPDATE files SET state = 'running', owner = ? WHERE id = ?",
                 [(owner, task.id) for task in tasks],
@@ -501,8 +506,8 @@ class Ledger:
         return claimed
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Nobody else changes the ledger meanwhile."""
+    def together(self) -> Iterator[None]:
+        """What changes within is kept as a whole, and nobody else changes the ledger meanwhile."""
         with self._errors(), self._transaction():
             yield
 
@@ -591,14 +596,14 @@ class Ledger:
                 self._apply(record)
         if self._journal is not None:
             for record in records:
-                self._journal(record)
+                self._journal({key: value for key, value in record.items() if key != _ID})
 
     def _key(self, file: int) -> Record:
         row = self._db.execute(
             "SELECT recipe, name, address, estimate, is_long, size, stamp FROM files WHERE id = ?", (file,)
         )
         recipe, name, address, estimate, is_long, size, stamp = row.fetchone()
-        key: Record = {"recipe": recipe, "name": _text(name)}
+        key: Record = {"recipe": recipe, "name": _text(name), _ID: file}
         if self._journal is not None:  # whoever reads the journal may not have planned this recording
             key |= {
                 "address": _text(address),
@@ -619,6 +624,8 @@ class Ledger:
                 self._apply_file(self._id(record), record)
 
     def _id(self, record: Record) -> int:
+        if _ID in record:
+            return int(record[_ID])
         name = _bytes(record["name"])
         find = "SELECT id FROM files WHERE recipe = ? AND name = ?"
         row = self._db.execute(find, (record["recipe"], name)).fetchone()

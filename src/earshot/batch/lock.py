@@ -183,6 +183,11 @@ class RemoteLock:
             if (now := self._read()) and now.get("owner") == self._owner:
                 self._storage.remove(self.NAME)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether another batch has taken it over."""
+        return self._failure is not None
+
     def check(self) -> None:
         """Raises OutputError when another batch has taken the lock over."""
         if self._failure is not None:

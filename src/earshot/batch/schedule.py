@@ -6,9 +6,10 @@ only while few wait, so a ten-hour file never fills a memory. Short recordings a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from earshot.batch.ledger import Ledger
@@ -98,6 +99,8 @@ class Scheduler:
         self._policy = policy or SchedulePolicy()
         self._seconds_left = seconds_left
         self._workers: dict[str, deque[Task]] = {}
+        # Workers by how many tasks they hold, so that handing out does not look at all of a thousand.
+        self._by_load: list[dict[str, None]] = [{} for _ in range(self._policy.depth + 1)]
         self._ready: deque[Piece | Assembly] = deque()
         self._files: dict[int, _LongFile] = {}
         self._rescans: deque[_LongFile] = deque()
@@ -110,10 +113,12 @@ class Scheduler:
     def add_worker(self, worker: str) -> None:
         """It is ready for work."""
         self._workers[worker] = deque()
+        self._by_load[0][worker] = None
 
     def drop_worker(self, worker: str, *, is_fault: bool = True) -> None:
         """It is gone, and what it held waits again. is_fault: what it was at may have been the cause."""
         tasks = self._workers.pop(worker, deque())
+        self._by_load[len(tasks)].pop(worker, None)
         for position, task in enumerate(tasks):
             self.counts.num_lost += position == 0
             self._give_back(task, f"the worker {worker} died over it", is_fault=is_fault and position == 0)
@@ -122,28 +127,34 @@ class Scheduler:
         """What to hand to whom now: first to those without work, then one each in reserve."""
         given: list[tuple[str, Task]] = []
         for level in range(self._policy.depth):
-            for worker, tasks in self._workers.items():
-                if len(tasks) != level:
-                    continue
+            waiting = self._by_load[level]
+            while waiting:
                 task = self._next_task()
                 if task is None:
                     return given
-                tasks.append(task)
+                worker = next(iter(waiting))
+                del waiting[worker]
+                self._workers[worker].append(task)
+                self._by_load[level + 1][worker] = None
                 self._note_start(task, worker)
                 given.append((worker, task))
         return given
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is told within goes into the ledger at once: a tenth of a second's answers cost one commit."""
+        with self._ledger.together():
+            yield
+
     @property
     def is_over(self) -> bool:
         """Nothing is left to do, and nobody is at work."""
-        return not (
-            self._ready or self._files or self._has_short or self._has_long or any(self._workers.values())
-        )
+        return not (self._ready or self._files or self._has_short or self._has_long or self.num_busy)
 
     @property
     def num_busy(self) -> int:
         """Workers that have something to do."""
-        return sum(map(bool, self._workers.values()))
+        return len(self._workers) - len(self._by_load[0])
 
     @property
     def num_workers(self) -> int:
@@ -340,7 +351,9 @@ class Scheduler:
     def _taken_back(self, worker: str, task: Task) -> None:
         tasks = self._workers.get(worker)
         if tasks is not None and task in tasks:
+            del self._by_load[len(tasks)][worker]
             tasks.remove(task)
+            self._by_load[len(tasks)][worker] = None
 
     def _give_back(self, task: Task, reason: str, *, is_fault: bool) -> None:
         match task:

@@ -192,7 +192,7 @@ class Publisher:
             return
         arrow = _arrow()
         compute = require("pyarrow.compute", extra="batch", purpose="the table of segments")
-        with self._ledger.exclusive():
+        with self._ledger.together():
             table = _parquet().read_table(io.BytesIO(self._storage.read(path)), partitioning=None)
             kept = arrow.array([shown_name(file) for file in self._ledger.names_in_part(name)], arrow.string())
             table = table.filter(compute.is_in(table["file"], value_set=kept))

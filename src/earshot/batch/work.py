@@ -13,6 +13,7 @@ import io
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -66,6 +67,7 @@ class Inputs:
     def __init__(self) -> None:
         self._fetchers = ThreadPoolExecutor(_NUM_FETCHERS, thread_name_prefix="fetch")
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._lock = threading.Lock()
 
     def ahead(self, tasks: Sequence[FileTask]) -> Iterator[tuple[FileTask, LocalCopy | EarshotError]]:
         """Each recording in turn; while one is worked on, the next are fetched."""
@@ -129,9 +131,15 @@ class Inputs:
             self._folder.cleanup()
 
     def _downloaded(self, task: FileTask) -> LocalCopy:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="earshot-batch-")
-        handle, path = tempfile.mkstemp(dir=self._folder.name)
+        with self._lock:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="earshot-batch-")
+        try:
+            handle, path = tempfile.mkstemp(dir=self._folder.name)
+        except OSError as error:
+            raise AudioError(
+                f"{task.address} cannot be copied to a temporary file: {error.strerror}", fix="free some space"
+            ) from error
         try:
             with os.fdopen(handle, "wb") as copy:
                 size, stamp = input_stamp(task.address)
@@ -365,9 +373,14 @@ class Scanner:
         return end, None
 
     def close(self) -> None:
-        """Release the recording."""
+        """Release the recording; another may be opened."""
         self._stack.close()
         self._units = iter(())
+
+    def end(self) -> None:
+        """Release everything."""
+        self.close()
+        self._inputs.close()
 
     def _cut(self, task: FileTask, copy: LocalCopy) -> Iterator[tuple[int, Spans, float, Samples]]:
         from earshot.audio.decode import open_audio
