@@ -1,7 +1,7 @@
 """The server under load: live streams beside idle sockets, an upload against the command line, memory.
 
-    python benchmarks/server.py [live] [one] [upload] [memory] [--streams 16] [--idle 200] [--seconds 60]
-                                [--upload-minutes 60] [--requests 500] [--sessions 200]
+    python benchmarks/server.py [live] [one] [upload] [beside] [memory] [--streams 16] [--idle 200]
+                                [--seconds 60] [--upload-minutes 60] [--requests 500] [--sessions 200]
 
 ``earshot serve`` runs as a process of its own, with the default engine; the clients share its cores. Sound is
 LibriSpeech of ../shared/speech, clip after clip with 0.3 s of faint noise before and 0.7 s behind each, else
@@ -285,6 +285,35 @@ def measure_upload(minutes: float) -> None:
     print(f"  server                      {memory:.0f} MB", flush=True)
 
 
+def measure_beside(num_streams: int, minutes: float, seconds: float) -> None:
+    """Live streams while a recording is in work: what each costs the other."""
+    clips = load_clips()
+    recording = resample(Audio(make_speech(clips, 60 * minutes, 99).samples, RATE), SAMPLE_RATE)
+    speeches = [make_speech(clips, seconds, seed) for seed in range(num_streams)]
+
+    async def both(server: Server, path: Path) -> tuple[list[Heard], float]:
+        upload = asyncio.create_task(asyncio.to_thread(_timed_upload, server, path))
+        heard, _ = await run_streams(server.address, speeches, 0)
+        return heard, await upload
+
+    with tempfile.TemporaryDirectory() as folder, serving() as server:
+        path = Path(folder) / "long.wav"
+        soundfile.write(path, recording.samples, SAMPLE_RATE)
+        heard, upload = asyncio.run(both(server, path))
+    delays = [delay for one in heard for delay in one.delays()]
+    print(
+        f"{num_streams} live streams of {seconds:g} s beside an upload of {recording.duration / 60:.1f} minutes"
+    )
+    print(
+        f"  end of utterance → final    median {percentile(delays, 50):.2f} s"
+        f"  p95 {percentile(delays, 95):.2f} s"
+    )
+    print(
+        f"  upload                      {upload:.1f} s  ({recording.duration / upload:.0f} × real time)",
+        flush=True,
+    )
+
+
 def _timed_upload(server: Server, path: Path) -> float:
     started = time.perf_counter()
     with path.open("rb") as file:
@@ -354,7 +383,7 @@ async def _session(address: str, speech: Speech) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["live", "one", "upload", "memory"])
+    parser.add_argument("parts", nargs="*", default=["live", "one", "upload", "beside", "memory"])
     parser.add_argument("--streams", type=int, default=16)
     parser.add_argument("--idle", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -369,6 +398,8 @@ def main() -> None:
         measure_live(1, 0, options.seconds)
     if "upload" in options.parts:
         measure_upload(options.upload_minutes)
+    if "beside" in options.parts:
+        measure_beside(4, options.upload_minutes / 3, options.seconds)
     if "memory" in options.parts:
         measure_memory(options.requests, options.sessions)
 

@@ -207,6 +207,12 @@ class RecognizerPool:
         finally:
             self.num_uploads -= 1
 
+    def count_heard(self, num_samples: int, *, num_finals: int = 0) -> None:
+        """Live sound that was heard, and what became of it; may be called from any thread."""
+        with self._lock:
+            self.num_live_samples += num_samples
+            self.num_finals += num_finals
+
     def tell_content(self, text: str) -> None:
         """To the log, where that was asked for."""
         if self.options.log_content:
@@ -321,7 +327,7 @@ class ServedStream:
         if self._tail is not None:
             self._tail.append(block)
         self.num_samples += len(block)
-        self._pool.num_live_samples += len(block)
+        self._pool.count_heard(len(block))
         with self.served.turn():
             events = self._stream.accept(block)
         return [self._finished(event) for event in events]
@@ -337,7 +343,7 @@ class ServedStream:
         segment = replace(event.segment, language=event.segment.language or self._language)
         if self._punctuate is not None:
             segment = self._punctuate(segment)
-        self._pool.num_finals += 1
+        self._pool.count_heard(0, num_finals=1)
         self._pool.tell_content(segment.text)
         return Final(self._timed(segment))
 

@@ -143,8 +143,8 @@ class PooledRecognizer:
     def transcribe_batch(
         self, audios: Sequence[Audio], *, grammar: Grammar | None = None, hot_words: Sequence[str] = ()
     ) -> list[Transcript]:
-        """A window at once while nobody listens live, else clip by clip."""
-        step = len(audios) if not self._pool.num_streams else 1
+        """A window at once while nobody listens live, else a clip a core at a time."""
+        step = len(audios) if not self._pool.num_streams else self._pool.scheduler.num_workers
         results: list[Transcript] = []
         for start in range(0, len(audios), max(1, step)):
             part = audios[start : start + step]
