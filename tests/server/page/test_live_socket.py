@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -15,13 +15,31 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from earshot.engines.scripted import ScriptedRecognizer
+from earshot.server.settings import ServerOptions
+from tests.server.conftest import running
 
 BLOCK = 1_600
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One for all tests that leave it as it was."""
+    options = ServerOptions(port=0, engine="scripted", data_folder=tmp_path_factory.mktemp("live"))
+    with running(options, {"scripted": ScriptedRecognizer(words_per_segment=5)}) as started:
+        yield started
+
+
 @pytest.fixture
-def server(start: Callable[..., Any]) -> Any:
-    return start(ScriptedRecognizer(words_per_segment=5))
+def impatient(server: Any) -> Iterator[Any]:
+    """The same, which does not wait for pages whose connection broke."""
+    state = server.app.state.page
+    state.grace, kept = 0.05, state.grace
+    yield server
+    state.grace = kept
+
+
+def folders(server: Any) -> set[str]:
+    return {path.name for path in server.options.data_folder.glob("sessions/*")}
 
 
 class Live:
@@ -96,13 +114,13 @@ def test_a_recording_from_the_first_block_to_the_library(server: Any) -> None:
     assert samples_of(server, ready["session"]).tolist() == [n for n in range(40) for _ in range(BLOCK)]
 
 
-def test_what_is_acknowledged_is_on_the_disk(server: Any, tmp_path: Any) -> None:
+def test_what_is_acknowledged_is_on_the_disk(server: Any) -> None:
     live = Live(server.address)
     session_id = live.of("ready")["session"]
     for number in range(10):
         live.block(number)
     live.until(lambda message: message["type"] == "ack" and message["expected"] == 10)
-    size = (tmp_path / "sessions" / session_id / "audio.wav").stat().st_size
+    size = (server.options.data_folder / "sessions" / session_id / "audio.wav").stat().st_size
     assert size == 44 + 10 * BLOCK * 2
     live.send(type="stop", blocks=10)
     live.of("ended")
@@ -142,8 +160,8 @@ def test_a_gap_is_asked_for_again(server: Any) -> None:
     assert samples_of(server, session_id)[::BLOCK].tolist() == [0, 1, 2]
 
 
-def test_a_page_that_never_comes_back_leaves_a_whole_session(server: Any) -> None:
-    server.app.state.page.grace = 0.3
+def test_a_page_that_never_comes_back_leaves_a_whole_session(impatient: Any) -> None:
+    server = impatient
     live = Live(server.address)
     session_id = live.of("ready")["session"]
     for number in range(30):
@@ -187,8 +205,8 @@ def test_the_last_page_to_come_has_the_recording(server: Any) -> None:
         b"\0\0\0\0" + b"\0\0" * 200_000,
     ],
 )
-def test_nonsense_is_refused_and_what_was_said_is_kept(server: Any, message: str | bytes) -> None:
-    server.app.state.page.grace = 0.05
+def test_nonsense_is_refused_and_what_was_said_is_kept(impatient: Any, message: str | bytes) -> None:
+    server = impatient
     live = Live(server.address)
     session_id = live.of("ready")["session"]
     for number in range(10):
@@ -211,11 +229,12 @@ def test_nonsense_is_refused_and_what_was_said_is_kept(server: Any, message: str
         {"type": "resume", "session": "../x", "key": "k", "heard": 0},
     ],
 )
-def test_a_wrong_beginning_begins_nothing(server: Any, tmp_path: Any, first: dict[str, Any]) -> None:
+def test_a_wrong_beginning_begins_nothing(server: Any, first: dict[str, Any]) -> None:
+    before = folders(server)
     live = Live(server.address, **first)
     live.of("error")
     assert live.closed() == 1007
-    assert list(tmp_path.glob("sessions/*")) == []
+    assert folders(server) == before
 
 
 @pytest.mark.parametrize("engine", ["/etc/passwd", "moonshine/../../x", "vosk"])
@@ -225,11 +244,12 @@ def test_a_page_chooses_among_what_is_served_and_loads_nothing(server: Any, engi
     assert live.closed() == 1008
 
 
-def test_a_sound_card_that_is_not_there_is_told(server: Any, tmp_path: Any) -> None:
+def test_a_sound_card_that_is_not_there_is_told(server: Any) -> None:
+    before = folders(server)
     live = Live(server.address, type="begin", source="device", device=999)
     assert live.of("error")["message"]
     assert live.closed() == 1008
-    assert list(tmp_path.glob("sessions/*")) == []
+    assert folders(server) == before
 
 
 def test_too_many_recordings_are_sent_away_and_the_others_go_on(start: Callable[..., Any]) -> None:
