@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,9 @@ _STEP = SAMPLE_RATE // 5
 _TAIL = 45.0
 """Seconds of sound kept for word times: longer than any engine's utterance."""
 
+_UPLOADS_AT_ONCE = 4
+"""Recordings that are read and cut at once, beside the workers; others wait. They take turns of a window."""
+
 _CONCURRENT = frozenset({"moonshine", "pocketsphinx", "scripted", "vosk", "wav2vec2", "whisper"})
 """Engines whose streams and batches may run in several threads at once; others take turns."""
 
@@ -76,6 +80,7 @@ class RecognizerPool:
         self.punctuators = Punctuators()
         self.aligners: dict[str, Aligner | None] = {}
         self._lock = threading.Lock()
+        self._upload_places = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     def open(self) -> None:
         """Load what is served. Raises EarshotError where an engine cannot be loaded."""
@@ -198,6 +203,11 @@ class RecognizerPool:
             )
         self.num_uploads += 1
         try:
+            await self._upload_places.acquire()
+        except BaseException:
+            self.num_uploads -= 1
+            raise
+        try:
             options = replace(options, language=options.language or served.language)
             job = UploadJob(self, served, path, options, progress, on_segment)
             transcript = await job.run()
@@ -205,6 +215,7 @@ class RecognizerPool:
             self.tell_content(transcript.text)
             return transcript
         finally:
+            self._upload_places.release()
             self.num_uploads -= 1
 
     def count_heard(self, num_samples: int, *, num_finals: int = 0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import AsyncExitStack
@@ -156,7 +157,8 @@ def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
         raise ServerError(f"{host!r} is no address of this computer", fix="leave --host out") from error
     family, kind, protocol, _, address = infos[0]
     listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform != "win32":  # there it would let two programs listen at once
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
         listener.listen(_BACKLOG)

@@ -29,14 +29,15 @@ class UploadFolder:
     def __enter__(self) -> UploadFolder:
         try:
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._remove_left_behind()
-            self._folder.mkdir(mode=0o700)
+            with locked(self._root / _LOCK):  # another server may start at this moment
+                self._remove_left_behind()
+                self._folder.mkdir(mode=0o700)
+                self._resources.callback(shutil.rmtree, self._folder, ignore_errors=True)
+                self._resources.enter_context(locked(self._folder / _LOCK))
         except OSError as error:
             raise OutputError(
                 f"uploads cannot be kept in {self._root}: {error.strerror}", fix="set EARSHOT_HOME elsewhere"
             ) from error
-        self._resources.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        self._resources.enter_context(locked(self._folder / _LOCK))
         return self
 
     def __exit__(
