@@ -278,6 +278,22 @@ def test_a_server_that_stops_ends_recordings_in_good_order(start: Callable[..., 
     assert (meta["is_complete"], meta["duration"]) == (True, 3.0)
 
 
+def test_a_page_that_is_silent_for_too_long_is_let_go_and_one_that_pings_is_not(
+    start: Callable[..., Any],
+) -> None:
+    server = start(idle_timeout=0.8)
+    live = Live(server.address)
+    session_id = live.of("ready")["session"]
+    live.block(0)
+    for _ in range(5):
+        time.sleep(0.3)
+        live.send(type="ping")
+    server.app.state.page.grace = 0.05
+    live.of("error")
+    assert live.closed() == 1008
+    assert recorded(server, session_id)["duration"] == 0.1
+
+
 def test_all_pages_are_told_what_changes(server: Any) -> None:
     with connect(f"ws{server.address.removeprefix('http')}/api/feed") as feed:
         live = Live(server.address)

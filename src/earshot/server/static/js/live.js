@@ -5,6 +5,7 @@
 import { socketAddress } from "./api.js";
 
 const MOST_KEPT = 30 * 60 * 10; // half an hour of blocks: 58 MB
+const PING_MS = 20_000;
 const PATIENCE_MS = 8000; // without any message for so long, the connection counts as broken
 
 export class LiveConnection extends EventTarget {
@@ -137,6 +138,10 @@ export class LiveConnection extends EventTarget {
   }
 
   check() {
+    if (this.isReady && performance.now() - (this.pinged ?? 0) > PING_MS) {
+      this.pinged = performance.now(); // where the server's sound card records, nothing else goes up
+      this.say({ type: "ping" });
+    }
     if (this.isReady && performance.now() - this.lastMessage > PATIENCE_MS) {
       this.socket.onclose = null;
       this.socket.close();

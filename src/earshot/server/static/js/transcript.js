@@ -51,6 +51,7 @@ export class TranscriptView {
     });
     this.rows = new Rows(this.text);
     this.editor = new WordEditor(this.id, this.rows);
+    if (this.session.language) this.text.lang = this.session.language;
     this.player = new Player(this.id, (seconds) => this.follow(seconds), () => (this.scrolledAt = -Infinity));
     this.player.element.hidden = !hasAudio;
     this.hasAudio = hasAudio;
