@@ -236,13 +236,17 @@ def _csv_entries(stream: Any, name: str, delimiter: str) -> Iterator[str]:
     import csv
     import io
 
-    rows = csv.DictReader(
-        io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline=""), delimiter=delimiter
-    )
-    column = _column(rows.fieldnames or (), name)
-    for row in rows:
-        if row[column]:
-            yield row[column]
+    text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
+    try:
+        rows = csv.DictReader(text, delimiter=delimiter)
+        column = _column(rows.fieldnames or (), name)
+        for row in rows:
+            if row[column]:
+                yield row[column]
+    except csv.Error as error:
+        raise AudioError(f"{name} is no table: {error}", fix="write it again") from error
+    finally:
+        text.detach()  # the stream is its owner's to close
 
 
 def _table_entries(stream: Any, name: str) -> Iterator[str]:

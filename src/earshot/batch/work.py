@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import gc
 import hashlib
 import io
@@ -42,6 +43,7 @@ from earshot.batch.tasks import (
     WorkerReport,
 )
 from earshot.core.errors import AudioError, EarshotError, FormatError, OutputError
+from earshot.core.files import output_error
 from earshot.core.types import Samples, Transcript
 from earshot.engines.offline import common_language, cutting_for
 from earshot.text.formats import FORMATS
@@ -146,8 +148,12 @@ class Inputs:
                 digest = _copy(task.address, copy)
         except Exception as error:
             Path(path).unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise output_error(path, error) from error
             reason = address_error(f"read {task.address}", error)
-            raise AudioError(reason.message, fix=reason.fix) from error
+            # What is not there will not be there in a minute; a network that fails may work again.
+            is_final = isinstance(error, FileNotFoundError | PermissionError)
+            raise (AudioError if is_final else EarshotError)(reason.message, fix=reason.fix) from error
         return LocalCopy(path, digest, stamp, size)
 
 
@@ -277,7 +283,10 @@ class Worker:
     def _whole(self, task: FileTask, copy: LocalCopy | EarshotError) -> tuple[FileOutcome, dict[str, bytes]]:
         started = time.perf_counter()
         if isinstance(copy, EarshotError):
-            return FileOutcome(task.id, "bad", error=str(copy)), {}
+            status: Status = "bad" if isinstance(copy, AudioError) else "failed"
+            if isinstance(copy, OutputError):
+                status = "stopped"
+            return FileOutcome(task.id, status, error=str(copy)), {}
         if task.known_hash == copy.digest:
             return FileOutcome(task.id, "unchanged", copy.digest, copy.stamp, copy.size), {}
         warnings: list[str] = []
