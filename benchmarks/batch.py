@@ -244,8 +244,14 @@ def resume() -> None:
         with Ledger(path) as ledger:
             ledger.plan("recipe", inputs(), long_seconds=1e9)
             tasks = ledger.claim_short("recipe", "me", seconds=1e12, most=60_000)
-            about = ("done", "hash", "1", 320_000, 10.0, 0.1, 1)
-            ledger.finish_files([FileOutcome(task.id, *about, {"a": "b"}) for task in tasks], "worker", "model")
+            ledger.finish_files(
+                (
+                    FileOutcome(task.id, "done", "hash", "1", 320_000, 10.0, outputs={"a": "b"})
+                    for task in tasks
+                ),
+                "worker",
+                "model",
+            )
         times = []
         for _ in range(5):
             started = time.perf_counter()

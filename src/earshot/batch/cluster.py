@@ -1,7 +1,7 @@
 """Ray: the machines, and the actors on them. The only module that imports it.
 
-Ray's usage statistics are switched off before it is loaded, so that nothing is told to anybody. It does open
-ports on all addresses of a machine; the token that it asks callers for guards them, on a local cluster always.
+Ray's usage statistics are switched off before it is loaded, so that nothing is told to anybody. It does open ports
+on all addresses of a machine; newer releases (2.60) guard them with a token by themselves.
 """
 
 from __future__ import annotations
@@ -127,7 +127,6 @@ class Cluster:
         quiet = {"log_to_driver": False, "configure_logging": False}
         with _quiet(), _told(options.address):
             if options.address == "local":
-                os.environ.setdefault("RAY_AUTH_MODE", "token")
                 return self.ray.init(
                     address="local",
                     num_cpus=options.num_workers
