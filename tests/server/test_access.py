@@ -68,10 +68,10 @@ def raw(server: Server, data: bytes, *, timeout: float = 20) -> bytes:
 # --- Host ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST:1234", "notes.lan"])
-def test_own_names_are_let_in(serve: Callable[..., Server], host: str) -> None:
+def test_own_names_are_let_in(serve: Callable[..., Server]) -> None:
     server = serve(allowed_hosts=("notes.lan",))
-    assert get(server, Host=host).status_code == 200
+    for host in ("localhost", "127.0.0.1", "[::1]", "LOCALHOST:1234", "notes.lan"):
+        assert get(server, Host=host).status_code == 200
 
 
 @pytest.mark.parametrize(
