@@ -105,7 +105,7 @@ def _surroundings() -> Iterator[Check]:
     yield _guarded("Sound", "devices", _devices)
     yield _guarded("Models", "store", _store)
     yield _optional("Extras", "pictures", "matplotlib", "plot", "spectrograms and waveforms as images")
-    yield _optional("Extras", "server", "uvicorn", "serve", "the page, and the protocols of other speech clients")
+    yield _optional("Extras", "server", "uvicorn", "serve", "a page, and the protocols of other clients")
 
 
 def _machine() -> Iterator[Check]:
