@@ -68,7 +68,8 @@ class _Utterance:
 class Finisher:
     """Gives words their times and hands segments to journal and sinks, in order and without delaying anyone.
 
-    has_word_times: whether to look for those that the engine does not give.
+    has_word_times: whether to look for those that the engine does not give. aligners: by language, to
+    share with others what is loaded.
     """
 
     def __init__(
@@ -79,13 +80,14 @@ class Finisher:
         *,
         has_word_times: bool,
         language: str | None,
+        aligners: dict[str, Aligner | None] | None = None,
     ) -> None:
         self._sinks = list(sinks)
         self._journal = journal
         self._notices = notices
         self._has_word_times = has_word_times
         self._language = language
-        self._aligners: dict[str, Aligner | None] = {}
+        self._aligners = {} if aligners is None else aligners
         self._queue: queue.SimpleQueue[_Utterance | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="earshot-finishing", daemon=True)
         self._thread.start()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from earshot.audio.capture import Microphone, Notice, Source
 from earshot.audio.meter import Level
@@ -20,7 +20,10 @@ from earshot.live.following import Follower, Followers, Remark
 from earshot.live.journal import SessionJournal, SessionMeta, disk_notice, event_fields, now, segment_fields
 from earshot.live.pump import Pump
 from earshot.transcription import TranscriptionOptions
-from earshot.transcription.processors import PostProcessor, TextOptions, post_processors
+from earshot.transcription.processors import PostProcessor, Punctuators, TextOptions, post_processors
+
+if TYPE_CHECKING:
+    from earshot.engines.alignment import Aligner
 
 SessionEvent: TypeAlias = Event | Notice | Remark
 
@@ -82,7 +85,8 @@ class Session:
     word times; closed at the end. followers: get each event as it is given out, aside; their remarks come as
     events.
     has_journal: keep sound and text in a folder of ``home`` (None: the user's own), crash-proof.
-    duration: seconds after which it stops. lost: seconds that a full disk has cost, known after leaving.
+    duration: seconds after which it stops. aligners, punctuators: to share what is loaded with other sessions.
+    lost: seconds that a full disk has cost, known after leaving.
     """
 
     def __init__(
@@ -97,13 +101,16 @@ class Session:
         has_journal: bool = True,
         home: Path | None = None,
         duration: float | None = None,
+        aligners: dict[str, Aligner | None] | None = None,
+        punctuators: Punctuators | None = None,
     ) -> None:
         self.options = options or TranscriptionOptions()
         self.journal: SessionJournal | None = None
         self._source = source or Microphone()
         self._notices: deque[Notice] = deque(maxlen=100)
         self._recognizer = recognizer
-        self._processors = [*_finishing(self.options), *processors]
+        self._processors = [*_finishing(self.options, punctuators), *processors]
+        self._aligners = aligners
         self._sinks = sinks
         self._remarks: deque[Remark] = deque()
         self._followers = Followers(followers, self._remarks, self._notices)
@@ -298,14 +305,15 @@ class Session:
             self._notices,
             has_word_times=self.options.word_times and not recognizer.capabilities.word_times,
             language=self._language,
+            aligners=self._aligners,
         )
 
 
-def _finishing(options: TranscriptionOptions) -> list[PostProcessor]:
+def _finishing(options: TranscriptionOptions, punctuators: Punctuators | None) -> list[PostProcessor]:
     """Marks, capitals and numbers; what fits a grammar stays as it is."""
     if options.grammar is not None:
         return []
-    return post_processors(TextOptions(options.punctuation, options.numbers))
+    return post_processors(TextOptions(options.punctuation, options.numbers), punctuators)
 
 
 def _only(languages: frozenset[str]) -> str | None:

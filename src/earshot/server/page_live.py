@@ -59,6 +59,8 @@ class LiveRoom:
             sinks=[_TimedWords(self._timed)],
             home=state.sessions_folder,
             duration=state.options.max_duration,
+            aligners=state.pool.aligners,
+            punctuators=state.pool.punctuators,
         )
         self._engine = served.name
         self._language = language

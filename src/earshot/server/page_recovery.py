@@ -66,7 +66,12 @@ async def finish_journals(state: PageState, unfinished: list[StoredSession]) -> 
 def _finish(state: PageState, session: StoredSession) -> None:
     served = state.pool.default
     options = TranscriptionOptions(engine=served.engine, language=session.meta.language or served.language)
-    recover(session, Transcriber(options, recognizer=PooledRecognizer(state.pool, served)))
+    pool = state.pool
+    recognizer = PooledRecognizer(pool, served)
+    recover(
+        session,
+        Transcriber(options, recognizer=recognizer, aligners=pool.aligners, punctuators=pool.punctuators),
+    )
     store_journal(state, session.id, recovered=True)
 
 

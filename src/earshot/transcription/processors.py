@@ -26,11 +26,14 @@ class TextOptions:
     numbers: NumberForm | None = None
 
 
-def post_processors(options: TextOptions) -> list[PostProcessor]:
-    """For one listener, in the order of application: the net that punctuates knows words, not digits."""
+def post_processors(options: TextOptions, punctuators: Punctuators | None = None) -> list[PostProcessor]:
+    """For one listener, in the order of application: the net that punctuates knows words, not digits.
+
+    punctuators: nets to share.
+    """
     steps: list[PostProcessor] = []
     if options.is_punctuated:
-        steps.append(BareTextPunctuation())
+        steps.append(BareTextPunctuation(punctuators))
     if options.numbers is not None:
         from earshot.text.numbers import numbers_as
 

@@ -169,7 +169,8 @@ def test_a_title_a_speaker_and_an_export(page: Page, tmp_path: Path) -> None:
         "const t = document.querySelector('.title'); t.value = 'Evening'; t.dispatchEvent(new Event('change'))"
     )
     page.until("return document.querySelector('.session-title')?.textContent === 'Evening'")
-    page.script("document.querySelector('.row-speaker').click()")
+    page.word(0, 1).click()
+    page.keys("s")
     page.find("dialog input").send_keys("Ada")
     page.button("From here on").click()
     page.until("return document.querySelector('.row-speaker')?.textContent === 'Ada'")

@@ -81,7 +81,7 @@ export class Rows {
 
   nameRow(row, label) {
     const name = label === null || label === undefined ? null : (this.speakers[label] ?? label);
-    row.speaker.textContent = name ?? "Who speaks?";
+    row.speaker.textContent = name ?? "Who?";
     row.speaker.classList.toggle("unknown", name === null);
     const before = this.rows[row.number - 1];
     row.speaker.classList.toggle("same", Boolean(before) && this.segments[before.first].speaker === label);

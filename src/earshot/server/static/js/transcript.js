@@ -47,7 +47,7 @@ export class TranscriptView {
       tabindex: 0,
       role: "document",
       "aria-label": "Transcript",
-      "aria-description": "Arrow keys go from word to word, Space plays, Enter corrects.",
+      "aria-description": "Arrow keys go from word to word, Space plays, Enter corrects, S says who speaks.",
     });
     this.rows = new Rows(this.text);
     this.editor = new WordEditor(this.id, this.rows);
@@ -231,6 +231,9 @@ export class TranscriptView {
       event.stopPropagation();
       if (this.player.isPlaying) this.player.toggle();
       else this.playWord(word);
+    } else if (event.key === "s" && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      changeSpeaker(this.id, this.rows, this.rows.rowOf[place[0]]);
     } else if (event.key === "Enter" || event.key === "F2") {
       event.preventDefault();
       this.player.audio.pause();
