@@ -207,6 +207,7 @@ def test_a_phrase_list_is_all_that_can_be_heard_where_the_engine_has_grammars(
         ('{"config": {"sample_rate": NaN}}', 1008),
         ('{"config": {"max_alternatives": -1}}', 1008),
         ('{"config": {"phrase_list": [1, 2]}}', 1008),
+        ('{"config": {"phrase_list": ["\\ud800"]}}', 1008),
     ],
 )
 def test_what_is_no_message_of_the_protocol_closes_with_a_reason(

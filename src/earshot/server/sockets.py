@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+_log = logging.getLogger("earshot.server")
 
 _SEND_TIMEOUT = 30.0
 """Seconds that a client may take to read what it is sent."""
@@ -70,7 +73,7 @@ class Conversation:
 
     async def send(self, document: dict[str, Any]) -> None:
         """A JSON message. Raises ConversationOverError when the client is gone or does not read."""
-        await self.send_text(json.dumps(document, ensure_ascii=False))
+        await self.send_text(json.dumps(document))  # ASCII: what clients sent may hold halves of characters
 
     async def send_text(self, text: str) -> None:
         """A text message. See ``send``."""
@@ -102,5 +105,8 @@ async def conversation(websocket: WebSocket, subprotocol: str | None = None) -> 
         yield talk
     except (ConversationOverError, WebSocketDisconnect):
         talk.is_gone = True
+    except Exception as error:  # a fault of ours, or of an engine's library: told, and nobody else disturbed
+        _log.exception("a WebSocket met a fault: %s", type(error).__name__)
+        await talk.close(INTERNAL, "internal error")
     finally:
         await talk.close(GOING_AWAY if talk.is_stopping else NORMAL)

@@ -71,6 +71,8 @@ def parse_config(wish: Any, before: VoskConfig) -> VoskConfig:
         phrases = _json(phrases)
     if not isinstance(phrases, list | tuple) or not all(isinstance(phrase, str) for phrase in phrases):
         raise RequestError("phrase_list is a list of strings")
+    if not "".join(phrases).isprintable():
+        raise RequestError("phrase_list holds what cannot be spoken")
     if len(phrases) > _MAX_PHRASES:
         raise RequestError(f"phrase_list has more than {_MAX_PHRASES} phrases")
     model = wish.get("model", before.model)

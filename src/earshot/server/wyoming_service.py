@@ -333,5 +333,6 @@ def _format(event: Event) -> tuple[int, int, int]:
 
 
 def _text(event: Event, name: str) -> str | None:
+    """A text of an event; JSON may hold halves of characters, which cannot be sent back."""
     value = event.data.get(name)
-    return value if isinstance(value, str) else None
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
