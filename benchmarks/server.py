@@ -238,7 +238,8 @@ def measure_live(num_streams: int, num_idle: int, seconds: float) -> None:
         heard, num_dropped = asyncio.run(run_streams(server.address, speeches, num_idle))
         elapsed = time.perf_counter() - started
         cores = (server.cpu_seconds() - before) / elapsed
-        lost = sum(one.num_sent for one in heard) / RATE - server.metric("earshot_live_audio_seconds_total")
+        sent = sum(one.num_sent * SAMPLE_RATE // RATE for one in heard)  # whole samples after resampling
+        lost = sent - round(server.metric("earshot_live_audio_seconds_total") * SAMPLE_RATE)
         memory = server.resident_mb()
     delays = [delay for one in heard for delay in one.delays()]
     clip_delays = [
@@ -253,7 +254,7 @@ def measure_live(num_streams: int, num_idle: int, seconds: float) -> None:
         )
     print(f"  clips whose end was heard   {len(clip_delays)} of {num_clips}")
     print(f"  words                       {sum(one.num_words for one in heard)}")
-    print(f"  lost sound                  {max(0.0, lost) * SAMPLE_RATE:.0f} samples ({lost:+.4f} s)")
+    print(f"  lost sound                  {max(0, lost)} samples of {sent}")
     print(f"  idle sockets dropped        {num_dropped}")
     print(f"  server                      {cores:.2f} cores, {memory:.0f} MB", flush=True)
 
