@@ -92,7 +92,8 @@ class LiveRoom:
         """The page is gone; if none comes back, the recording ends in good order."""
         if self._tell is tell:
             self._tell = None
-            self._farewell = self._loop.call_later(self._state.grace, self.stop)
+            if not self.ended.is_set():
+                self._farewell = self._loop.call_later(self._state.grace, self.stop)
 
     def take(self, number: int, samples: Samples) -> bool:
         """The block of that number. Whether the page shall go back to ``expected``."""
