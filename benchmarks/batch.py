@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,10 @@ with Transcriber(TranscriptionOptions(num_threads=int(sys.argv[1]))) as transcri
     transcriber.transcribe(paths[0])
     print("ready", flush=True)
     sys.stdin.readline()
+    spent = time.process_time()
     for path in paths:
         transcriber.transcribe(path)
+    print(time.process_time() - spent, flush=True)
 """
 
 
@@ -89,8 +92,16 @@ def write_long(path: Path, minutes: float) -> str:
     return str(path)
 
 
-def bare(paths: list[str], num_processes: int, num_threads: int) -> float:
-    """Seconds for all of them."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """seconds: by the clock. cpu: seconds of processors, of all processes that take part."""
+
+    seconds: float
+    cpu: float
+
+
+def bare(paths: list[str], num_processes: int, num_threads: int) -> Cost:
+    """What all of them cost."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(num_threads)}
     processes = [
         subprocess.Popen(
@@ -110,14 +121,39 @@ def bare(paths: list[str], num_processes: int, num_threads: int) -> float:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
+    cpu = 0.0
     for process in processes:
-        process.wait()
-    return time.perf_counter() - started
+        assert process.stdout is not None
+        cpu += float(process.stdout.readline())
+    seconds = time.perf_counter() - started
+    for process in processes:
+        process.communicate()
+    return Cost(seconds, cpu)
 
 
-def batched(source: Path, num_workers: int, engine: str = "moonshine") -> float:
-    """Seconds from the moment that all workers have their models to the last result."""
-    seen: list[tuple[float, BatchProgress]] = []
+def family_cpu() -> float:
+    """Seconds of processors that this process and all that came from it have used."""
+    parents: dict[int, int] = {}
+    used: dict[int, float] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rsplit(") ", 1)[1].split()
+                parents[int(entry.name)] = int(fields[1])
+                used[int(entry.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    family = {os.getpid()}
+    while more := {process for process, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(used[process] for process in family)
+
+
+def batched(source: Path, num_workers: int, engine: str = "moonshine") -> Cost:
+    """From the moment that all workers have their models to the last result, Ray's own processes included."""
+    seen: list[tuple[float, float, BatchProgress]] = []
+
+    def look(progress: BatchProgress) -> None:
+        seen.append((time.perf_counter(), family_cpu(), progress))
+
     with tempfile.TemporaryDirectory() as out:
         request = BatchRequest(
             str(source),
@@ -125,13 +161,12 @@ def batched(source: Path, num_workers: int, engine: str = "moonshine") -> float:
             BatchOptions(TranscriptionOptions(engine=engine, num_threads=1)),
             ClusterOptions(num_workers=num_workers, store_bytes=300 * 2**20),
         )
-        result = run_batch(request, on_progress=lambda progress: seen.append((time.perf_counter(), progress)))
+        result = run_batch(request, on_progress=look)
         assert result.num_done == result.num_files, result
-    full = next(index for index, (_, progress) in enumerate(seen) if progress.num_workers == num_workers)
-    start, before = seen[full]
-    seconds = seen[-1][0] - start
-    total = seen[-1][1].seconds_done
-    return seconds * total / (total - before.seconds_done)  # what was done before all were ready counts
+    start, cpu, before = next(moment for moment in seen if moment[2].num_workers == num_workers)
+    total = seen[-1][2].seconds_done
+    share = total / (total - before.seconds_done)  # some may have been done before all were ready
+    return Cost(share * (seen[-1][0] - start), share * (seen[-1][1] - cpu))
 
 
 def clips(minutes: float, rounds: int) -> None:
@@ -140,7 +175,7 @@ def clips(minutes: float, rounds: int) -> None:
         source = Path(folder) / "in"
         paths = write_clips(source, minutes, 10.0)
         sound = 10.0 * len(paths)
-        sides: dict[str, Callable[[], float]] = {
+        sides: dict[str, Callable[[], Cost]] = {
             "bare, 1 process": lambda: bare(paths, 1, 1),
             "batch, 1 worker": lambda: batched(source, 1),
             "bare, 2 processes": lambda: bare(paths, 2, 1),
@@ -149,8 +184,16 @@ def clips(minutes: float, rounds: int) -> None:
         found = measured(sides, rounds, sound)
     one, two = found["batch, 1 worker"], found["batch, 2 workers"]
     bare_one, bare_two = found["bare, 1 process"], found["bare, 2 processes"]
-    print(f"batch of bare: {bare_one / one:.1%} (1 worker), {bare_two / two:.1%} (2 workers)")
-    print(f"1 → 2 workers: {one / two:.2f} × (bare: {bare_one / bare_two:.2f} ×)")
+    print(f"batch of bare, 1 worker: {told(bare_one, one)}")
+    print(f"batch of bare, 2 workers: {told(bare_two, two)}")
+    ratio = bare_one.seconds / bare_two.seconds
+    print(f"1 → 2 workers: {one.seconds / two.seconds:.2f} × (bare: {ratio:.2f} ×)")
+
+
+def told(bare_cost: Cost, batch_cost: Cost) -> str:
+    """How much of the bare throughput is left."""
+    clock, cpu = bare_cost.seconds / batch_cost.seconds, bare_cost.cpu / batch_cost.cpu
+    return f"{clock:.1%} by the clock, {cpu:.1%} by the processors' time"
 
 
 def hours(minutes: float, rounds: int) -> None:
@@ -160,26 +203,32 @@ def hours(minutes: float, rounds: int) -> None:
         source.mkdir()
         path = write_long(source / "long.wav", minutes)
         short = write_clips(Path(folder) / "warm", 0.2, 6.0)[0]
-        sides: dict[str, Callable[[], float]] = {
+        sides: dict[str, Callable[[], Cost]] = {
             "bare, 1 process, 2 threads": lambda: bare([short, path], 1, 2),
             "batch, 2 workers": lambda: batched(source, 2),
         }
         found = measured(sides, rounds, 60 * minutes)
-    print(f"batch of bare: {found['bare, 1 process, 2 threads'] / found['batch, 2 workers']:.1%}")
+    print(f"batch of bare: {told(found['bare, 1 process, 2 threads'], found['batch, 2 workers'])}")
 
 
-def measured(sides: dict[str, Callable[[], float]], rounds: int, sound: float) -> dict[str, float]:
-    """The median of each side, all sides in each round."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
+def measured(sides: dict[str, Callable[[], Cost]], rounds: int, sound: float) -> dict[str, Cost]:
+    """The medians of each side, all sides in each round."""
+    costs: dict[str, list[Cost]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
-            times[name].append(side())
-            print(
-                f"  {name}: {times[name][-1]:.1f} s, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True
-            )
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    for name, seconds in medians.items():
-        print(f"{name}: {seconds:.1f} s, {sound / seconds:.1f} × real time")
+            cost = side()
+            costs[name].append(cost)
+            line = f"  {name}: {cost.seconds:.1f} s, processors {cost.cpu:.1f} s, load {os.getloadavg()[0]:.1f}"
+            print(line, file=sys.stderr, flush=True)
+    medians = {
+        name: Cost(statistics.median(c.seconds for c in every), statistics.median(c.cpu for c in every))
+        for name, every in costs.items()
+    }
+    for name, cost in medians.items():
+        speed = sound / cost.seconds
+        print(
+            f"{name}: {cost.seconds:.1f} s, {speed:.1f} × real time, {sound / cost.cpu:.1f} × a core's second"
+        )
     return medians
 
 
@@ -200,11 +249,11 @@ def memory(num_hours: float, engine: str) -> None:
         thread = threading.Thread(target=watch)
         thread.start()
         try:
-            seconds = batched(source, 2, engine)
+            cost = batched(source, 2, engine)
         finally:
             stop.set()
             thread.join()
-    print(f"{num_hours:g} h in {seconds:.0f} s with {engine}")
+    print(f"{num_hours:g} h in {cost.seconds:.0f} s with {engine}")
     for name, peak in sorted(peaks.items()):
         print(f"  {name}: {peak:.0f} MB")
 

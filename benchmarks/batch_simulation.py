@@ -5,9 +5,9 @@ Run: python benchmarks/batch_simulation.py [--workers 1000] [--hours 3000] [--sp
 
 Workers, scanners and the network are simulated: a worker takes (seconds of sound) / speed with a spread of a
 fifth and a fixed cost a task. The driver is not: every call into the scheduler, and through it into the SQLite
-ledger, is made for real, and the time that it takes on this machine, with the cost of a call into Ray added, is
-the time for which the simulated driver answers nobody else. Busy: the share of the workers' time, from their
-first task to the last result, that is recognition.
+ledger, is made for real, and the processor time that it takes on this machine, with the cost of a call into Ray
+added, is the time for which the simulated driver answers nobody else. Busy: the share of the workers' time,
+from their first task to the last result, that is recognition.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from earshot.batch.schedule import SchedulePolicy, Scheduler
 from earshot.batch.tasks import Assembly, FileOutcome, FoundUnit, Parcel, Piece, PieceOutcome, ScanEnd, Task
 
 UNIT = 240.0
-RAY_CALL = 0.0013
+RAY_CALL = 0.0006
 """Seconds of the driver for one call of an actor and its answer; benchmarks/batch.py measures it (``ray
 call``).
 """
@@ -140,7 +140,7 @@ class Simulation:
     def look(self) -> None:
         """Take in what came and hand out what there is: for real, and the clock is watched."""
         answers, self.inbox = self.inbox, []
-        started = time.perf_counter()
+        started = time.process_time()
         with self.scheduler.together():
             for answer in answers:
                 answer()
@@ -153,7 +153,7 @@ class Simulation:
                 self.scheduler.scan_opened(scan[0].id, "done", "hash")
                 self.scheduler.scan_asked()
         num_calls = max(1, len(given) + len(scans))
-        cost = time.perf_counter() - started + RAY_CALL * num_calls
+        cost = time.process_time() - started + RAY_CALL * num_calls
         self.costs.append((cost, len(given)))
         self.free = self.now + cost
         self.driver_busy += cost

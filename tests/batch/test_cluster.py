@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -154,6 +155,81 @@ def test_the_same_command_runs_on_two_nodes(two_nodes: Any, clips: Path, tmp_pat
     assert num_workers == 2
     assert len({row["file"] for row in table(tmp_path / "out")}) == 6
     assert is_whole(tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_node_without_the_engine_is_named_and_the_others_go_on(
+    two_nodes: Any, clips: Path, tmp_path: Path
+) -> None:
+    two_nodes.add_node(num_cpus=1, object_store_memory=STORE, env_vars={"PYTHONPATH": ""})
+    (tmp_path / "log.slow").touch()
+    arguments = command(tmp_path, two_nodes.address, "--unit-minutes", "0.1")
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+    assert "takes no part: there is no engine 'logging'" in done.stderr
+    assert is_whole(tmp_path / "out")
+
+
+VERSIONS = """
+import sys
+import ray
+ray.__version__ = "1.2.3"
+from earshot.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_another_version_of_ray_is_named(two_nodes: Any, clips: Path, tmp_path: Path) -> None:
+    arguments = command(tmp_path, two_nodes.address)
+    arguments[1:3] = ["-c", VERSIONS]
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment())
+    assert done.returncode == 1
+    import ray
+
+    [line] = done.stderr.splitlines()
+    assert f"the cluster runs Ray {ray.__version__}" in line
+    assert "this machine Ray 1.2.3" in line
+
+
+@pytest.mark.slow
+def test_a_third_machine_drives_a_cluster_through_its_client_port(
+    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="no Ray: pip install 'earshot[batch]'")
+    pytest.importorskip("grpc", reason="no grpcio: pip install 'earshot[batch]'")
+    with socket.socket() as free, socket.socket() as other:
+        free.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        port, client = free.getsockname()[1], other.getsockname()[1]
+    before = set(processes())
+    start = [
+        str(Path(sys.executable).parent / "ray"),
+        "start",
+        "--head",
+        "--block",
+        "--include-dashboard=false",
+    ]
+    start += [f"--port={port}", f"--ray-client-server-port={client}", "--num-cpus=2"]
+    start += [f"--object-store-memory={STORE}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+    head = subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    try:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", client), 1).close()
+                break
+            time.sleep(0.5)
+        address = f"ray://127.0.0.1:{client}"
+        arguments = command(tmp_path, address)
+        arguments[arguments.index("logging")] = "scripted"
+        done = subprocess.run(arguments, capture_output=True, text=True, env=environment())
+        assert done.returncode == 0, done.stderr
+        assert is_whole(tmp_path / "out")
+    finally:
+        head.terminate()
+        head.wait(60)
+        end(before)
 
 
 @pytest.mark.slow

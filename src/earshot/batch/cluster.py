@@ -1,7 +1,7 @@
 """Ray: the machines, and the actors on them. The only module that imports it.
 
-Ray's usage statistics are switched off before it is loaded, so that nothing is told to anybody. It does open ports
-on all addresses of a machine; newer releases (2.60) guard them with a token by themselves.
+Ray's usage statistics are switched off before it is loaded, so that nothing is told to anybody. It does open
+ports on all addresses of a machine; newer releases (2.60) guard them with a token by themselves.
 """
 
 from __future__ import annotations
