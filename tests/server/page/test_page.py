@@ -6,6 +6,7 @@ import json
 import re
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,29 @@ def test_a_broken_connection_loses_nothing(page: Page) -> None:
     assert plain(page.text(".row-text")) == CLIP_TEXT
     [stored] = ask(page, "sessions")["sessions"]
     assert stored["duration"] > 8
+
+
+def test_with_a_token_the_page_works_and_its_address_does_not_keep_it(
+    driver: Any, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    fill(tmp_path, "behind a token")
+    token = "a-token-of-some-length"
+    page = Page(driver, start(token=token).address)
+    driver.get(f"{page.address}/")
+    assert "token" in page.text("body")
+    assert page.script("return globalThis.earshot === undefined")
+    driver.get(f"{page.address}/?token={token}")
+    page.click(".session")
+    page.find(".w")
+    page.until("return document.querySelector('.row-text').textContent.trim() === 'behind a token'")
+    assert token not in page.script("return location.href")
+    page.driver.execute_async_script(
+        "const done = arguments[0];"
+        "fetch('/api/sessions/s1', {method: 'PATCH', headers: {'Content-Type': 'application/json'},"
+        ' body: \'{"title": "Told"}\'}).then(done)'
+    )
+    page.until("return document.querySelector('.session-title').textContent === 'Told'")  # by the feed's socket
+    page.errors()
 
 
 def test_light_dark_and_narrow(page: Page, tmp_path: Path) -> None:
