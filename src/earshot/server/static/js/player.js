@@ -52,8 +52,10 @@ export class Player {
     this.showState();
   }
 
+  // Once: what is asked for again, when a transcription is complete, only tells how long it is.
   async load(duration, tile) {
     this.setDuration(duration ?? 0);
+    if (this.tile) return;
     this.tile = tile;
     this.audio.src = `/api/sessions/${this.id}/audio`;
     try {

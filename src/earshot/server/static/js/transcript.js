@@ -33,6 +33,7 @@ export class TranscriptView {
     if (UNDER_WAY.includes(session.state)) {
       this.rows.append(soFar.map(asSegment));
       this.showState();
+      if (session.kind === "upload") this.loadSound();
     } else {
       await this.load();
     }
@@ -87,7 +88,7 @@ export class TranscriptView {
       const { segments } = await question(`${path}?count=${FIRST}`, { signal });
       this.rows.append(segments);
       performance.mark("earshot-text");
-      choices().then(({ tile }) => this.hasAudio && this.player.load(this.session.duration, tile));
+      this.loadSound();
       for (let last = segments; last.length && last.length % FIRST === 0; ) {
         const first = this.rows.segments.length;
         ({ segments: last } = await question(`${path}?first=${first}&count=${NEXT}`, { signal }));
@@ -99,6 +100,11 @@ export class TranscriptView {
     } catch (error) {
       if (error.name !== "AbortError") toast(describe(error));
     }
+  }
+
+  async loadSound() {
+    const { tile } = await choices().catch(() => ({}));
+    if (this.hasAudio && tile) this.player.load(this.session.duration, tile);
   }
 
   showFacts() {
@@ -195,6 +201,11 @@ export class TranscriptView {
     if (!word) return;
     event.preventDefault();
     getSelection()?.removeAllRanges();
+    this.edit(word);
+  }
+
+  edit(word) {
+    if (UNDER_WAY.includes(this.session.state)) return toast("Words can be corrected when all of it is transcribed.", 3);
     this.player.audio.pause();
     this.editor.open(word);
   }
@@ -236,8 +247,7 @@ export class TranscriptView {
       changeSpeaker(this.id, this.rows, this.rows.rowOf[place[0]]);
     } else if (event.key === "Enter" || event.key === "F2") {
       event.preventDefault();
-      this.player.audio.pause();
-      this.editor.open(word);
+      this.edit(word);
     }
   }
 
