@@ -162,6 +162,21 @@ def test_markup_in_names_and_words_is_only_text(page: Page, tmp_path: Path) -> N
     assert "Content Security Policy" in refusal
 
 
+def test_what_is_dropped_and_is_no_recording_says_so(page: Page) -> None:
+    page.find(".record-button")
+    page.script(
+        "const data = new DataTransfer();"
+        "data.items.add(new File(['no sound at all'], '<i>evil.wav', { type: 'audio/wav' }));"
+        "for (const type of ['dragenter', 'drop'])"
+        "  document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }))"
+    )
+    page.until("return document.querySelector('.session .state')?.textContent === 'Failed'")
+    assert page.texts(".session-title") == ["<i>evil"]
+    assert page.script("return document.querySelectorAll('.sessions i').length") == 0
+    page.until("return document.querySelector('.notice')?.textContent.includes('Transcribe again')")
+    assert page.script("return document.getElementById('drop').hidden")
+
+
 def test_a_title_a_speaker_and_an_export(page: Page, tmp_path: Path) -> None:
     fill(tmp_path, "hello there", "good evening")
     page.open("#/s/s1")
