@@ -159,7 +159,8 @@ class Driver:
         # It keeps its place, so that no other worker is started on that machine.
         hand.is_refused = True
         if all(report.machine != other.machine for other in self._refusals):
-            self._on_notice(f"{report.machine} takes no part: {report.problem}: {report.fix}")
+            fix = f": {report.fix}" if report.fix else ""
+            self._on_notice(f"{report.machine} takes no part: {report.problem}{fix}")
         self._refusals.append(report)
         if all(other.is_refused for other in self._hands):
             if len({other.problem for other in self._refusals}) == 1 and len(self._cluster.nodes()) == 1:

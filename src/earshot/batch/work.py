@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import gc
 import hashlib
 import io
 import os
@@ -303,8 +302,6 @@ class Worker:
             return FileOutcome(task.id, "stopped", error=str(error)), {}
         except Exception as error:
             return FileOutcome(task.id, "failed", error=_one_line(error)), {}
-        finally:
-            gc.collect(0)
 
     def _result(
         self, task: FileTask, copy: LocalCopy, transcript: Transcript, warnings: tuple[str, ...], started: float
