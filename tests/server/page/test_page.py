@@ -168,7 +168,8 @@ def test_what_is_dropped_and_is_no_recording_says_so(page: Page) -> None:
         "const data = new DataTransfer();"
         "data.items.add(new File(['no sound at all'], '<i>evil.wav', { type: 'audio/wav' }));"
         "for (const type of ['dragenter', 'drop'])"
-        "  document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }))"
+        "  document.body.dispatchEvent("
+        "    new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }))"
     )
     page.until("return document.querySelector('.session .state')?.textContent === 'Failed'")
     assert page.texts(".session-title") == ["<i>evil"]
