@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from earshot.core.errors import EarshotError
@@ -71,6 +72,8 @@ class Cluster:
 
     def __init__(self, options: ClusterOptions) -> None:
         self.options = options
+        if options.address.startswith("ray://") and _has_token():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's client does not send it by itself (2.60)
         self.ray = load_ray()
         self.dashboard: str | None = None
         self._was_connected = bool(self.ray.is_initialized())
@@ -147,6 +150,12 @@ def load_ray() -> Any:
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     return require("ray", extra="batch", purpose="earshot batch")
+
+
+def _has_token() -> bool:
+    """Whether Ray would find a token of its own here; it is Ray that reads it."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def check_reachable(address: str) -> None:
