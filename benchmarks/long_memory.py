@@ -55,7 +55,7 @@ def measure(recording: Path, engine: str, output_format: str) -> tuple[float, fl
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("minutes", nargs="*", type=float, default=[5, 20, 60])
+    parser.add_argument("minutes", nargs="*", type=float, default=[20, 60, 120])
     parser.add_argument("--engine", default="moonshine")
     parser.add_argument("--format", default="json", help="json has the words with their times")
     options = parser.parse_args()

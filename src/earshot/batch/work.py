@@ -44,7 +44,7 @@ from earshot.batch.tasks import (
 from earshot.core.errors import AudioError, EarshotError, FormatError, OutputError
 from earshot.core.files import output_error
 from earshot.core.types import Samples, Transcript
-from earshot.engines.offline import common_language, cutting_for
+from earshot.engines.offline import cutting_for, gather
 from earshot.text.formats import FORMATS
 from earshot.transcription import Transcriber
 
@@ -257,9 +257,8 @@ class Worker:
         started = time.perf_counter()
         try:
             heard = [region for result in results for region in unpacked_regions(result)]
-            finished = list(self._loaded.finish(heard))
-            segments = tuple(segment for region in finished for segment in region.segments)
-            transcript = Transcript(segments, common_language(finished), seconds, self._loaded.recognizer.name)
+            segments, language = gather(self._loaded.finish(heard))
+            transcript = Transcript(segments, language, seconds, self._loaded.recognizer.name)
             copy = LocalCopy(task.address, input_hash, task.stamp, task.size)
             outcome, outputs = self._result(task, copy, transcript, warnings, started)
             writes = [self._writers.submit(self._write, name, data) for name, data in outputs.items()]

@@ -17,7 +17,7 @@ from earshot.core.clock import to_seconds
 from earshot.core.progress import ProgressCallback
 from earshot.core.types import SAMPLE_RATE, Audio, Grammar, Samples, Segment, Transcript
 from earshot.engines import DEFAULT_ENGINE, EngineOptions, Recognizer, Task, load_engine
-from earshot.engines.offline import RecognizedRegion, common_language, recognize_blocks, recognize_window
+from earshot.engines.offline import RecognizedRegion, gather, recognize_blocks, recognize_window
 from earshot.transcription.processors import BareTextPunctuation, Punctuators
 from earshot.transcription.sentences import split_sentences
 
@@ -101,12 +101,10 @@ class Transcriber:
         on_warning: told what is wrong with a damaged recording.
         Raises AudioError when the source cannot be read.
         """
-        regions: list[RecognizedRegion] = []
         with _opened(source, channel, on_warning) as sound:
-            regions.extend(self._regions(sound, progress))
+            segments, language = gather(self._regions(sound, progress))
             duration = sound.seconds
-        segments = tuple(segment for region in regions for segment in region.segments)
-        return Transcript(segments, common_language(regions), duration, self.recognizer.name)
+        return Transcript(segments, language, duration, self.recognizer.name)
 
     def segments(
         self,
