@@ -1,10 +1,10 @@
 """What a batch costs beside the bare recognizer, and what a second worker brings.
 
-Run: python benchmarks/batch.py clips [--minutes 20] [--rounds 3]     10 s clips: bare, 1 worker, 2 workers
-     python benchmarks/batch.py hours [--minutes 60] [--rounds 1]     one long file: bare on all cores, 2
-     workers python benchmarks/batch.py memory [--hours 10] [--engine NAME]   the largest process over a long
-     file python benchmarks/batch.py resume                                100,000 units in the ledger
-     python benchmarks/batch.py call                                  one call of an actor, and its answer
+Run: python benchmarks/batch.py clips [--minutes 20] [--rounds 3]   10 s clips: bare, 1 worker, 2 workers
+     python benchmarks/batch.py hours [--minutes 60] [--rounds 1]   a long file: bare on all cores, 2 workers
+     python benchmarks/batch.py memory [--hours 10] [--engine NAME] the largest processes; is it equal?
+     python benchmarks/batch.py resume                              100,000 units in the ledger
+     python benchmarks/batch.py call                                one call of an actor, and its answer
 
 Bare is ``Transcriber`` in processes of their own, as many as there are workers, one thread each, each with an
 equal share of the clips; for one long file it is one process with as many threads as workers. Both sides are
@@ -33,7 +33,8 @@ import soundfile
 
 from earshot.audio.decode import read_audio
 from earshot.batch import BatchOptions, BatchProgress, BatchRequest, ClusterOptions, run_batch
-from earshot.transcription import TranscriptionOptions
+from earshot.text.formats import read_transcript
+from earshot.transcription import Transcriber, TranscriptionOptions
 
 RATE = 16_000
 SPEECH = Path(os.environ.get("EARSHOT_SPEECH", Path(__file__).parents[2] / "shared" / "speech"))
@@ -147,7 +148,7 @@ def family_cpu() -> float:
     return sum(used[process] for process in family)
 
 
-def batched(source: Path, num_workers: int, engine: str = "moonshine") -> Cost:
+def batched(source: Path, num_workers: int, engine: str = "moonshine", keep: Path | None = None) -> Cost:
     """From the moment that all workers have their models to the last result, Ray's own processes included."""
     seen: list[tuple[float, float, BatchProgress]] = []
 
@@ -163,6 +164,8 @@ def batched(source: Path, num_workers: int, engine: str = "moonshine") -> Cost:
         )
         result = run_batch(request, on_progress=look)
         assert result.num_done == result.num_files, result
+        if keep is not None:
+            next(Path(out).rglob("*.json")).rename(keep)
     start, cpu, before = next(moment for moment in seen if moment[2].num_workers == num_workers)
     total = seen[-1][2].seconds_done
     share = total / (total - before.seconds_done)  # some may have been done before all were ready
@@ -249,10 +252,14 @@ def memory(num_hours: float, engine: str) -> None:
         thread = threading.Thread(target=watch)
         thread.start()
         try:
-            cost = batched(source, 2, engine)
+            cost = batched(source, 2, engine, Path(folder) / "joined.json")
         finally:
             stop.set()
             thread.join()
+        with Transcriber(TranscriptionOptions(engine=engine, num_threads=1)) as transcriber:
+            alone = transcriber.transcribe(source / "long.wav")
+        is_equal = read_transcript(Path(folder) / "joined.json") == alone
+        print(f"{len(alone.words):,} words, equal to the run on one machine: {is_equal}")
     print(f"{num_hours:g} h in {cost.seconds:.0f} s with {engine}")
     for name, peak in sorted(peaks.items()):
         print(f"  {name}: {peak:.0f} MB")

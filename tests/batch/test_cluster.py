@@ -81,7 +81,7 @@ def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head without cores, and two nodes with one each, as separate processes of this machine."""
     pytest.importorskip("ray", reason="no Ray: pip install 'earshot[batch]'")
     for name, value in install_engine(
-        tmp_path / "engine", "logging", LOGGING_ENGINE.format(seconds=0.15)
+        tmp_path / "engine", "logging", LOGGING_ENGINE.format(seconds=0.4)
     ).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("EARSHOT_TEST_LOG", str(tmp_path / "log"))
@@ -241,7 +241,7 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(
     chance = random.Random(8)
     folder = tmp_path / "in"
     folder.mkdir()
-    for index in range(30 + 8 * NUM_KILLS):
+    for index in range(30 + 14 * NUM_KILLS):
         start = 1_000 * index
         soundfile.write(folder / f"clip {index:03}.wav", spoken[start : start + 80_000], 16_000)
     long_recording(folder / "long.wav", 900.0, spoken)
