@@ -103,6 +103,30 @@ def log_softmax_at(logits: Frames, tokens: npt.NDArray[np.int64]) -> Frames:
     return chosen
 
 
+class MoonshineEncoder:
+    """The encoder alone, for whoever wants frames and no text; safe to use from several threads.
+
+    Raises ModelError when ``folder`` holds no Moonshine encoder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._session = _session(_find(folder, "encoder_model", (".ort", ".onnx")))
+        self._has_mask = "attention_mask" in {i.name for i in self._session.get_inputs()}
+
+    def encode(self, samples: Samples) -> Frames:
+        """Frames (1, n, width), one per 384 samples. samples: 16 kHz.
+
+        One clip at a time: the stem normalises over the whole clip, so padding would change the frames.
+        """
+        if len(samples) < MIN_SAMPLES:
+            samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
+        feeds: dict[str, Any] = {"input_values": samples[None]}
+        if self._has_mask:
+            feeds["attention_mask"] = np.ones((1, len(samples)), np.int64)
+        frames: Frames = self._session.run(None, feeds)[0]
+        return frames
+
+
 class MoonshineModel:
     """Weights of one Moonshine model; safe to use from several threads.
 
@@ -114,9 +138,8 @@ class MoonshineModel:
     def __init__(self, folder: Path, *, num_threads: int | None = None) -> None:
         self.folder = folder
         self.tokenizer = Tokenizer(_find(folder, "tokenizer", (".bin",)))
-        self._encoder = _session(_find(folder, "encoder_model", (".ort", ".onnx")))
+        self._encoder = MoonshineEncoder(folder)
         self._decoder = _session(_find(folder, "decoder_model_merged", (".ort", ".onnx")))
-        self._has_encoder_mask = "attention_mask" in {i.name for i in self._encoder.get_inputs()}
         inputs = {i.name: i for i in self._decoder.get_inputs()}
         self._decoder_inputs = frozenset(inputs)
         past = [name for name in inputs if name.startswith("past_key_values.")]
@@ -159,17 +182,8 @@ class MoonshineModel:
             pool.shutdown()
 
     def encode(self, samples: Samples) -> Frames:
-        """Frames (1, n, width), one per 384 samples. samples: 16 kHz.
-
-        One clip at a time: the stem normalises over the whole clip, so padding would change the frames.
-        """
-        if len(samples) < MIN_SAMPLES:
-            samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
-        feeds: dict[str, Any] = {"input_values": samples[None]}
-        if self._has_encoder_mask:
-            feeds["attention_mask"] = np.ones((1, len(samples)), np.int64)
-        frames: Frames = self._encoder.run(None, feeds)[0]
-        return frames
+        """See ``MoonshineEncoder``."""
+        return self._encoder.encode(samples)
 
     def decode(self, encoded: Sequence[Frames]) -> list[Hypothesis]:
         """Greedy decoding of several clips together. encoded: what ``encode`` gave.
