@@ -45,6 +45,7 @@ ENGINE = Engine("logging", "tells what it was asked", lambda options: Logging(),
 """
 
 
+@pytest.mark.slow
 def test_two_workers_on_ray_do_what_one_does_alone(
     ray_batch: Runner, clips: Path, tmp_path: Path, spoken: np.ndarray
 ) -> None:
@@ -59,6 +60,7 @@ def test_two_workers_on_ray_do_what_one_does_alone(
     assert is_whole(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_worker_without_the_model_is_named(ray: Any, ray_batch: Runner, clips: Path, tmp_path: Path) -> None:
     from earshot.batch.cluster import Cluster, ClusterOptions
     from earshot.batch.settings import BatchOptions

@@ -15,7 +15,7 @@ from earshot.batch.settings import BatchOptions
 from earshot.batch.tasks import FileTask, FoundUnit, ScanEnd, WorkerJob
 from earshot.batch.work import Scanner, Worker
 from earshot.core.errors import AudioError
-from earshot.engines.offline import common_language
+from earshot.engines.offline import gather
 from earshot.text.formats import read_transcript
 from earshot.transcription import Transcriber, TranscriptionOptions
 from tests.batch.conftest import long_recording
@@ -134,4 +134,4 @@ def test_what_was_heard_survives_packing_to_the_last_digit(recording: Path) -> N
     again = unpacked_regions(packed_regions(heard))
     assert [region.segments for region in again] == [region.segments for region in heard]
     assert [region.region.end for region in again] == [region.region.end for region in heard]
-    assert common_language(again) == common_language(heard)
+    assert gather(again) == gather(heard)

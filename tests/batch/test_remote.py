@@ -73,6 +73,7 @@ def rows(bucket: Any) -> list[dict[str, Any]]:
     return table.to_table().to_pylist()
 
 
+@pytest.mark.slow
 def test_a_bucket_becomes_a_table_in_a_bucket(bucket: Any, clips: Path, spoken: Any) -> None:
     long_recording(clips / "long.flac", 400.0, spoken)
     upload(bucket, clips)
@@ -101,6 +102,7 @@ def test_only_changed_objects_are_done_again(bucket: Any, clips: Path) -> None:
     assert max(row["end"] for row in said if row["file"] == "clip 0.wav") > 5
 
 
+@pytest.mark.slow
 def test_a_batch_that_was_interrupted_goes_on(bucket: Any, clips: Path, spoken: Any) -> None:
     long_recording(clips / "long.flac", 500.0, spoken)
     upload(bucket, clips)

@@ -148,6 +148,7 @@ def test_any_name_is_taken(batch: Runner, tmp_path: Path, spoken: np.ndarray) ->
     assert is_whole(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_long_recording_is_cut_and_joined_exactly(batch: Runner, tmp_path: Path, spoken: np.ndarray) -> None:
     path = long_recording(tmp_path / "in" / "long.mp3", 400.0, spoken)
     result = batch(unit_seconds=60.0)
@@ -161,6 +162,7 @@ def test_a_long_recording_is_cut_and_joined_exactly(batch: Runner, tmp_path: Pat
     assert is_whole(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_long_recording_goes_on_where_a_batch_was_interrupted(
     batch: Runner, tmp_path: Path, spoken: np.ndarray
 ) -> None:
@@ -274,6 +276,7 @@ def test_results_that_were_damaged_are_found_and_done_again(batch: Runner, clips
     assert is_whole(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_recording_that_changes_while_it_is_read_is_never_a_mixture(
     batch: Runner, tmp_path: Path, spoken: np.ndarray
 ) -> None:
