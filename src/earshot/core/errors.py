@@ -13,6 +13,7 @@
     ├── FormatError        (ValueError)    a transcript or subtitle file cannot be read or written
     ├── SessionError       (ValueError)    a recorded session is absent, in use, damaged or of another version
     ├── ServerError        (ValueError)    a server cannot be set up as asked
+    ├── CommandError       (ValueError)    a spoken command cannot be taught, found or kept
     └── OutputError        (OSError)       a result cannot be written
 
 Each says what happened, to which file, and in ``fix`` what to do next. Each is also the fitting built-in,
@@ -87,6 +88,10 @@ class SessionError(EarshotError, ValueError):
 
 class ServerError(EarshotError, ValueError):
     """A server cannot be set up as asked, or its address cannot be had."""
+
+
+class CommandError(EarshotError, ValueError):
+    """A spoken command cannot be taught, found or kept."""
 
 
 class OutputError(EarshotError, OSError):

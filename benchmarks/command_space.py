@@ -1,0 +1,183 @@
+"""Learns the space of the command room and writes ``commands/data/space.npz``.
+
+    python benchmarks/command_space.py describe speech_commands --seconds 100   (again, until it says all)
+    python benchmarks/command_space.py describe arabic_commands --seconds 100
+    python benchmarks/command_space.py background librispeech_speakers --seconds 100
+    python benchmarks/command_space.py learn
+
+Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``. Descriptions are kept in ``--cache``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from earshot.audio.decode import read_audio
+from earshot.commands.embedding import Background, ClipEncoder, Space, project
+from earshot.commands.looks import PauseCutter
+from earshot.commands.trimming import trim
+from earshot.core.types import SAMPLE_RATE
+
+ROOT = Path(__file__).parents[1]
+SPEECH = Path(os.environ.get("EARSHOT_SPEECH", ROOT.parent / "shared" / "speech"))
+TARGET = ROOT / "src" / "earshot" / "commands" / "data" / "space.npz"
+
+SHRINKAGE = 0.5
+NUM_DIMENSIONS = 192
+BACKGROUND = ("librispeech_speakers", "meetings_ami", "not_wake_words")
+DURATIONS = (0.15, 2.0)
+"""Seconds of sound between pauses that are kept of the background."""
+
+Matrix = npt.NDArray[np.float32]
+
+
+def rows_of(corpus: str) -> list[dict[str, Any]]:
+    """The manifest in a random order that is always the same; recordings of silence are left out."""
+    lines = (SPEECH / corpus / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row.get("label") != "_silence_"]
+    random.Random(0).shuffle(rows)
+    return rows
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of a corpus so far. statistics: (n, 576), a row a clip; durations: seconds of each."""
+
+    statistics: Matrix
+    words: npt.NDArray[np.str_]
+    speakers: npt.NDArray[np.str_]
+    durations: Matrix
+    num_recordings: int
+    hours: float
+
+
+def load(cache: Path, corpus: str) -> Described:
+    """What was described so far, maybe nothing."""
+    path = cache / f"{corpus}.npz"
+    if not path.exists():
+        empty = np.empty(0, np.str_)
+        return Described(np.empty((0, 576), np.float32), empty, empty, np.empty(0, np.float32), 0, 0.0)
+    with np.load(path) as data:
+        return Described(
+            data["statistics"],
+            data["words"],
+            data["speakers"],
+            data["durations"],
+            int(data["num_recordings"]),
+            float(data["hours"]),
+        )
+
+
+def describe(corpus: str, cache: Path, seconds: float, *, is_background: bool) -> None:
+    """Go on with the clips of a corpus for so long."""
+    known = load(cache, corpus)
+    statistics, words, speakers = list(known.statistics), list(known.words), list(known.speakers)
+    durations, num_recordings, hours = list(known.durations), known.num_recordings, known.hours
+    encoder = ClipEncoder()
+    rows = rows_of(corpus)
+    begun = time.monotonic()
+    for row in rows[num_recordings:]:
+        if time.monotonic() - begun > seconds:
+            break
+        samples = read_audio(SPEECH / corpus / row["audio"]).samples
+        clips = between_pauses(samples) if is_background else [samples]
+        statistics += [encoder.statistics(clip) for clip in clips]
+        words += [row.get("label") or row.get("text", "")] * len(clips)
+        speakers += [row.get("speaker", "")] * len(clips)
+        durations += [len(clip) / SAMPLE_RATE for clip in clips]
+        num_recordings += 1
+        hours += len(samples) / SAMPLE_RATE / 3600
+    cache.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        cache / f"{corpus}.npz",
+        statistics=np.array(statistics),
+        words=np.array(words),
+        speakers=np.array(speakers),
+        durations=np.array(durations),
+        num_recordings=num_recordings,
+        hours=hours,
+    )
+    print(f"{corpus}: {num_recordings} of {len(rows)} recordings, {len(words)} clips, {hours:.2f} hours")
+
+
+def between_pauses(samples: Matrix) -> list[Matrix]:
+    """What the spotter would look at in a recording."""
+    cutter = PauseCutter(*DURATIONS)
+    sounds = [trim(look.samples) for look in [*cutter.accept(samples), *cutter.finish()]]
+    return [sound for sound in sounds if DURATIONS[0] <= len(sound) / SAMPLE_RATE <= DURATIONS[1]]
+
+
+def learn_map(statistics: Matrix, words: npt.NDArray[np.str_]) -> tuple[Matrix, Matrix]:
+    """Centre (2w,) and projection (2w, d): within-class whitening, then the directions of most variance."""
+    centre, scale = statistics.mean(axis=0), statistics.std(axis=0) + 1e-6
+    points = ((statistics - centre) / scale).astype(np.float64)
+    groups = [points[words == word] for word in np.unique(words)]
+    groups = [group for group in groups if len(group) >= 5]
+    within = np.mean([np.cov(group.T, bias=True) for group in groups], axis=0)
+    size = len(within)
+    within = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / size * np.eye(size)
+    values, vectors = np.linalg.eigh(within)
+    whiten = vectors / np.sqrt(values)
+    means = np.stack([group.mean(axis=0) for group in groups]) @ whiten
+    total = np.cov((points @ whiten).T) + np.cov(means.T)
+    directions = np.linalg.eigh(total)[1][:, ::-1][:, :NUM_DIMENSIONS]
+    projection = (whiten @ directions) / scale[:, None]
+    return centre.astype(np.float32), projection.astype(np.float32)
+
+
+def learn(cache: Path) -> None:
+    """From all that is described; writes the file that ships."""
+    english, arabic = load(cache, "speech_commands"), load(cache, "arabic_commands")
+    is_word = english.words != "_unknown_"
+    centre, projection = learn_map(
+        np.concatenate([english.statistics[is_word], arabic.statistics]),
+        np.concatenate([english.words[is_word], arabic.words]),
+    )
+    background = [load(cache, corpus) for corpus in BACKGROUND]
+    name = hashlib.sha256(projection.tobytes()).hexdigest()[:12]
+    rounded = projection.astype(np.float16).astype(np.float32)
+    nothing = Background(np.empty((0, NUM_DIMENSIONS), np.float32), np.empty(0, np.float32), 1.0)
+    halves = Space(name, centre, rounded, nothing)
+    vectors = project(halves, np.concatenate([part.statistics for part in background]))
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        TARGET,
+        name=np.array(name),
+        centre=centre,
+        projection=projection.astype(np.float16),
+        background=np.round(127 * vectors / np.abs(vectors).max(axis=1, keepdims=True)).astype(np.int8),
+        durations=np.concatenate([part.durations for part in background]).astype(np.float16),
+        hours=np.array(sum(part.hours for part in background)),
+    )
+    print(f"{TARGET.name}: {TARGET.stat().st_size / 1e6:.2f} MB, {len(vectors)} windows of background")
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("describe", "background", "learn"))
+    parser.add_argument("corpus", nargs="?")
+    parser.add_argument("--seconds", type=float, default=100)
+    parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "command_space")
+    options = parser.parse_args()
+    if options.what == "learn":
+        learn(options.cache)
+    elif options.corpus is None:
+        parser.error("name a corpus")
+    else:
+        describe(options.corpus, options.cache, options.seconds, is_background=options.what == "background")
+
+
+if __name__ == "__main__":
+    main()

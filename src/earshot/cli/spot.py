@@ -1,0 +1,171 @@
+"""``earshot spot``: taught commands in the microphone or in recordings."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from earshot.cli._outputs import check_folder
+from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
+from earshot.core.errors import AudioError
+from earshot.core.files import atomic_text
+from earshot.core.types import Samples
+
+if TYPE_CHECKING:
+    from earshot.commands import Spotted, Spotter
+
+_EXAMPLES = """\b
+Examples:
+  earshot spot
+  earshot spot --json --false-alarms-per-hour 0.1
+  earshot spot meeting.m4a
+  earshot spot clips/ --csv clips.csv"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|FOLDER]...")
+@sound_options
+@click.option(
+    "--false-alarms-per-hour",
+    "rate",
+    type=click.FloatRange(min=0, min_open=True, max=1000),
+    default=0.5,
+    show_default=True,
+    metavar="X",
+    help="How many mistakes an hour of speech may bring: fewer means that more commands are missed.",
+)
+@click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
+@click.option(
+    "--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Write a table of recordings."
+)
+def spot(
+    files: tuple[Path, ...],
+    sound: SoundOptions,
+    rate: float,
+    is_json: bool,
+    csv_path: Path | None,
+) -> int:
+    """Tell when a taught command is said: in the microphone, until Ctrl-C, or in recordings.
+
+    A command is said by itself, with a short pause before and after it.
+    """
+    if sound.source is not None and sound.source != "-":
+        files, sound = (*files, Path(sound.source)), replace(sound, source=None)
+    if csv_path is not None:
+        if not files:
+            raise click.UsageError("--csv is a table of recordings; name some")
+        check_folder(csv_path.absolute().parent)
+    new_spotter = _loader(rate)
+    if files:
+        return _spot_files(_recordings(files), new_spotter, is_json=is_json, csv_path=csv_path)
+    return _spot_live(sound, new_spotter(), is_json=is_json)
+
+
+def _loader(rate: float) -> Callable[[], Spotter]:
+    """Load all once; each recording gets a spotter of its own."""
+    from earshot.commands import CommandStore, Embedder, Spotter
+    from earshot.commands.teaching import load_classifier
+
+    embedder = Embedder(num_threads=1)
+    classifier = load_classifier(CommandStore(), embedder, false_alarms_per_hour=rate)
+    return lambda: Spotter(classifier, embedder)
+
+
+def _recordings(files: Iterable[Path]) -> list[Path]:
+    """Folders stand for what is in them; each recording once."""
+    from earshot.audio.decode import find_recordings
+
+    found: list[Path] = []
+    for path in files:
+        inside = find_recordings(path) if path.is_dir() else [path]
+        if not inside:
+            complain(f"warning: there are no recordings in {path}")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def _spot_live(sound: SoundOptions, spotter: Spotter, *, is_json: bool) -> int:
+    with ExitStack() as stack:
+        stack.enter_context(quiet_libraries())
+        source = stack.enter_context(open_source(sound, complain))
+        signals = stack.enter_context(StopSignals(source.stop))
+        for block in source:
+            _show(spotter.accept(block), None, is_json=is_json)
+            while source.notices:
+                complain(source.notices.popleft().text)
+        _show(spotter.finish(), None, is_json=is_json)
+    return signals.status
+
+
+def _spot_files(
+    paths: list[Path], new_spotter: Callable[[], Spotter], *, is_json: bool, csv_path: Path | None
+) -> int:
+    """Each recording by itself; one that cannot be read is told and left out."""
+    table: list[tuple[Path, list[Spotted]]] = []
+    status = 0
+    for path in paths:
+        events: list[Spotted] = []
+        try:
+            spotter = new_spotter()
+            for block in _blocks(path):
+                found = spotter.accept(block)
+                _show(found, path, is_json=is_json)
+                events += [_without_sound(event) for event in found]
+            found = spotter.finish()
+            _show(found, path, is_json=is_json)
+            events += [_without_sound(event) for event in found]
+            table.append((path, events))
+        except AudioError as error:
+            complain(f"error: {error}")
+            status = 1
+    if csv_path is not None:
+        _write_table(csv_path, table)
+    return status
+
+
+def _blocks(path: Path) -> Iterable[Samples]:
+    from earshot.audio.decode import open_audio
+    from earshot.audio.resample import resampled
+
+    with open_audio(path) as reader:
+        yield from resampled(reader, reader.info.sample_rate)
+        for warning in reader.warnings:
+            complain(f"warning: {path}: {warning}")
+
+
+def _without_sound(event: Spotted) -> Spotted:
+    """For tables of many hours."""
+    return replace(event, sound=event.sound[:0])
+
+
+def _show(events: Iterable[Spotted], path: Path | None, *, is_json: bool) -> None:
+    """On standard output, at once."""
+    for event in events:
+        if is_json:
+            row = {"type": "spotted", "time": round(event.time, 3), "label": event.label}
+            row["confidence"] = round(event.confidence, 3)
+            if path is not None:
+                row["file"] = str(path)
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            where = f"{path}\t" if path is not None else ""
+            click.echo(f"{where}{event.time:.2f}\t{event.label}\t{event.confidence:.2f}")
+
+
+def _write_table(target: Path, table: Iterable[tuple[Path, list[Spotted]]]) -> None:
+    """A row an event; a recording without one has a row with empty cells."""
+    with atomic_text(target) as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "time", "label", "confidence"])
+        for path, events in table:
+            for event in events:
+                writer.writerow([path, f"{event.time:.3f}", event.label, f"{event.confidence:.3f}"])
+            if not events:
+                writer.writerow([path, "", "", ""])

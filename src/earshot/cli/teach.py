@@ -1,0 +1,203 @@
+"""``earshot teach``: a spoken command from a few recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
+from earshot.core.errors import AudioError
+from earshot.core.types import SAMPLE_RATE, Samples
+
+if TYPE_CHECKING:
+    from earshot.audio.capture import Source
+    from earshot.commands import CommandStore, TeachingReport
+
+_PATIENCE = 30
+"""Seconds in which a word is waited for."""
+
+_EXAMPLES = """\b
+Examples:
+  earshot teach "light on"                       (say it three times)
+  earshot teach "light on" one.wav two.wav three.wav
+  earshot teach "light on" four.wav --more
+  earshot teach "light on" --rename "lamp on"
+  earshot teach --list"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("label", required=False, metavar="WORD")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@sound_options
+@click.option(
+    "--recordings",
+    type=click.IntRange(1, 20),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="How often the word is said into the microphone.",
+)
+@click.option("--more", is_flag=True, help="Add recordings to a word that is taught already.")
+@click.option("--reject", is_flag=True, help="The recordings were taken for the word and are not it.")
+@click.option("--list", "is_list", is_flag=True, help="Tell what is taught.")
+@click.option("--forget", is_flag=True, help="Forget the word and delete its recordings.")
+@click.option("--rename", "new_label", metavar="NAME", help="Call the word otherwise.")
+def teach(
+    label: str | None,
+    files: tuple[Path, ...],
+    sound: SoundOptions,
+    recordings: int,
+    more: bool,
+    reject: bool,
+    is_list: bool,
+    forget: bool,
+    new_label: str | None,
+) -> int:
+    """Teach a spoken command: a word, a phrase in any language, a sound; then 'earshot spot' hears it.
+
+    From recordings, each of the word alone, or from the microphone. Recordings stay on this machine.
+    """
+    from earshot.commands.store import CommandStore
+
+    if sound.source is not None and sound.source != "-":
+        files, sound = (*files, Path(sound.source)), replace(sound, source=None)
+    store = CommandStore()
+    if sum([is_list, forget, new_label is not None, more, reject]) > 1:
+        raise click.UsageError("one thing at a time: --list, --forget, --rename, --more or --reject")
+    if is_list:
+        return _list(store)
+    if label is None:
+        raise click.UsageError("name the word to teach")
+    if forget:
+        store.forget(label)
+        click.echo(f"forgot {label}")
+        return 0
+    if new_label is not None:
+        click.echo(f"{label} is now {store.rename(label, new_label).label}")
+        return 0
+    return _teach(store, label, files, sound, recordings, more=more, reject=reject)
+
+
+def _list(store: CommandStore) -> int:
+    commands = store.commands()
+    if not commands:
+        complain('nothing is taught yet: earshot teach "light on"')
+    for command in commands:
+        count = len(command.positives)
+        click.echo(
+            f"{command.label}\t{count} recording{'s' if count != 1 else ''}\t{command.duration:.2f} s"
+            + (f"\t{len(command.negatives)} rejected" if command.negatives else "")
+        )
+    return 0
+
+
+def _teach(
+    store: CommandStore,
+    label: str,
+    files: tuple[Path, ...],
+    sound: SoundOptions,
+    count: int,
+    *,
+    more: bool,
+    reject: bool,
+) -> int:
+    from earshot.commands import Embedder, Teacher
+
+    if more or reject:
+        store.find(label)  # a mistyped word is told before anything is recorded
+    teacher = Teacher(store, Embedder())
+    if not more and not reject:
+        teacher.check_is_new(label)
+    with ExitStack() as stack:
+        takes = _read(files) if files else _record(label, sound, count, stack)
+    if reject:
+        for _, samples in takes:
+            teacher.learn(label, samples, "rejected")
+        click.echo(f"{label}: {len(takes)} rejected")
+        return 0
+    report = teacher.teach(label, takes, is_added=more)
+    for warning in report.warnings:
+        complain(f"warning: {warning}")
+    for line in report_lines(report):
+        click.echo(line)
+    return 0
+
+
+def report_lines(report: TeachingReport) -> Iterator[str]:
+    """What a person wants to know of a lesson."""
+    count = report.num_recordings
+    yield f"{report.label}: learned from {count} recording{'s' if count != 1 else ''}"
+    if report.agreement is not None:
+        yield f"agreement     {report.agreement:.2f} of 1 between recordings"
+    if report.nearest is not None:
+        yield f"nearest       {report.nearest.label} ({report.nearest.similarity:.2f} of 1)"
+    if report.false_alarms_per_hour is not None:
+        rate = _rate(report.false_alarms_per_hour)
+        yield f"false alarms  {rate} an hour of speech, if each of these is to be heard"
+
+
+def _rate(rate: float) -> str:
+    return "less than 0.01" if rate < 0.01 else f"about {rate:.2g}"
+
+
+def _read(files: tuple[Path, ...]) -> list[tuple[str, Samples]]:
+    """The recordings; of a long one only as much as shows that it is too long."""
+    from earshot.audio.decode import open_audio
+    from earshot.audio.resample import resampled
+
+    takes = []
+    for path in files:
+        blocks: list[Samples] = []
+        with open_audio(path) as reader:
+            for block in resampled(reader, reader.info.sample_rate):
+                blocks.append(block)
+                if sum(map(len, blocks)) > 11 * SAMPLE_RATE:
+                    break
+        takes.append((str(path), joined(blocks)))
+    return takes
+
+
+def joined(blocks: list[Samples]) -> Samples:
+    """One array of many."""
+    import numpy as np
+
+    return np.concatenate([np.empty(0, np.float32), *blocks])
+
+
+def _record(label: str, sound: SoundOptions, count: int, stack: ExitStack) -> list[tuple[str, Samples]]:
+    """Ask for the word and wait until it was said so often. Raises AudioError where it is not."""
+    from earshot.audio.cutting import CutOptions, cut_speech
+
+    stack.enter_context(quiet_libraries())
+    source = stack.enter_context(open_source(sound, complain))
+    signals = stack.enter_context(StopSignals(source.stop))
+    takes: list[tuple[str, Samples]] = []
+    click.echo(f"say {label!r}, {count} times, with a pause after each: 1", err=True)
+    for region in cut_speech(_patient(source, takes), max_duration=12.0, options=CutOptions(padding=0.3)):
+        takes.append((f"recording {len(takes) + 1}", region.samples))
+        if len(takes) == count:
+            break
+        click.echo(f"heard; again: {len(takes) + 1}", err=True)
+    if signals.received is not None:
+        raise KeyboardInterrupt
+    if len(takes) < count:
+        raise AudioError(
+            f"only {len(takes)} of {count} recordings were made", fix="check the microphone: earshot selftest"
+        )
+    return takes
+
+
+def _patient(source: Source, takes: list[tuple[str, Samples]]) -> Iterator[Samples]:
+    """The blocks of a source until nothing was said for long."""
+    num_waited, num_takes = 0, 0
+    for block in source:
+        num_waited = num_waited + len(block) if len(takes) == num_takes else 0
+        num_takes = len(takes)
+        yield block
+        if num_waited > _PATIENCE * SAMPLE_RATE:
+            return
