@@ -219,13 +219,16 @@ def test_a_damaged_model_is_one_line(tmp_path: Path) -> None:
 def test_a_model_in_a_folder_works(tmp_path: Path, best: Audio) -> None:
     wheel = wheel_models() / "en-us"
     (tmp_path / "sound").mkdir()
-    for name in ("cmudict-en-us.dict", "en-us.lm.bin"):
+    for name in ("cmudict-en-us.dict", "en-us.lm.bin", "en-us-phone.lm.bin"):
         (tmp_path / name).symlink_to(wheel / name)
     for path in (wheel / "en-us").iterdir():
         (tmp_path / "sound" / path.name).symlink_to(path)
     recognizer = load_engine("pocketsphinx", EngineOptions(model=str(tmp_path), language="en"))
     assert recognizer.name == f"pocketsphinx/{tmp_path.name}"
     assert said(recognizer, best, OPENING) == "it was the best of times"
+    assert (
+        "best of times" in recognizer.transcribe_batch([best])[0].text
+    )  # by the words', not the phones' model
 
 
 def test_nothing_is_written_on_the_terminal(sample_path: Path) -> None:

@@ -275,7 +275,15 @@ def test_remove_removes_only_that(store: ModelStore) -> None:
     assert not leftovers(store.root)
 
 
-KINDS = {"vosk": VOSK, "whisper": WHISPER, "moonshine": MOONSHINE, "sherpa": SHERPA, "wav2vec2": WAV2VEC2}
+SPHINX = {"en/mdef": b"1", "en/means": b"2", "en.lm.bin": b"3", "en.dict": b"a AH\n"}
+KINDS = {
+    "pocketsphinx": SPHINX,
+    "vosk": VOSK,
+    "whisper": WHISPER,
+    "moonshine": MOONSHINE,
+    "sherpa": SHERPA,
+    "wav2vec2": WAV2VEC2,
+}
 
 
 @pytest.mark.parametrize("engine", KINDS)

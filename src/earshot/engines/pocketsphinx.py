@@ -272,7 +272,8 @@ def _folder_files(folder: Path, language: str | None) -> ModelFiles:
     def first(what: str, *patterns: str) -> Path:
         for pattern in patterns:
             if found := sorted(folder.rglob(pattern)):
-                return found[0]
+                # Beside the model of words often lies a small one of phones.
+                return max(found, key=lambda path: path.stat().st_size)
         raise ModelError(
             f"{folder} holds no {what} ({', '.join(patterns)})",
             fix="a PocketSphinx model is an acoustic model, a language model and a dictionary in one folder",

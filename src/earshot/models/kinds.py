@@ -16,6 +16,7 @@ LOOKED_FOR = {
     "sherpa": "tokens.txt (or NAME-tokens.txt) with *.onnx or *.ort",
     "translation": "model.bin with source.spm and target.spm, or with sentencepiece.model (OPUS-MT, Argos)",
     "moonshine": "encoder_model.ort, decoder_model_merged.ort and tokenizer.bin",
+    "pocketsphinx": "mdef in a folder with means and variances, *.dict and *.lm.bin",
 }
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 
@@ -46,6 +47,8 @@ def detect_kind(folder: Path) -> Kind | None:
         return Kind("wav2vec2", _transformers_sample_rate(folder))
     if _is_sherpa(folder):
         return Kind("sherpa", 16_000)
+    if _is_sphinx(folder):
+        return Kind("pocketsphinx", 16_000)
     return None
 
 
@@ -90,6 +93,13 @@ def _is_sherpa(folder: Path) -> bool:
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     has_tokens = any(name == "tokens.txt" or name.endswith("-tokens.txt") for name in names)
     return has_tokens and any(name.endswith((".onnx", ".ort")) for name in names)
+
+
+def _is_sphinx(folder: Path) -> bool:
+    """An acoustic model, in the folder or in one of its own, beside a dictionary and a language model."""
+    has_words = any(folder.glob("*.dict")) or any(folder.glob("*.dic"))
+    has_language = any(any(folder.glob(pattern)) for pattern in ("*.lm.bin", "*.lm", "*.lm.gz", "*.dmp"))
+    return has_words and has_language and any((*folder.glob("mdef"), *folder.glob("*/mdef")))
 
 
 def _is_translation(folder: Path) -> bool:
