@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from earshot.batch.inputs import InputFile, list_inputs, safe_name, shown_name
-from earshot.batch.ledger import Ledger, Record
+from earshot.batch.ledger import Ledger
 from earshot.batch.schedule import MOST_ATTEMPTS, Scheduler
+from earshot.batch.tables import Record
 from earshot.batch.tasks import FileOutcome, Parcel
 from earshot.core.errors import AudioError, OutputError
 

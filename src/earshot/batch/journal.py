@@ -9,8 +9,8 @@ import json
 import threading
 from collections.abc import Iterator
 
-from earshot.batch.ledger import Record
 from earshot.batch.storage import Storage
+from earshot.batch.tables import Record
 from earshot.core.errors import EarshotError, OutputError
 
 FOLDER = "ledger"

@@ -1,63 +1,21 @@
 """The ledger: what is done, by whom, from what and with what. SQLite beside a local OUTPUT.
 
-Every lasting change is one record (a dictionary that JSON can hold) and goes through ``Ledger._change``, so
-that a ledger far away is the list of its records (see ``journal``), and reading them again gives the same
-tables. What only says that somebody is at work (``running``) is not among them.
+What only says that somebody is at work (``running``) is kept in the tables alone; the rest is recorded as well,
+see ``tables``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 import time
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from earshot.batch.inputs import InputFile
+from earshot.batch.tables import Tables, name_bytes, name_text, packed_text
 from earshot.batch.tasks import FileOutcome, FileTask, Spans
-from earshot.core.errors import OutputError
-
-Record: TypeAlias = dict[str, Any]
-
-VERSION = 1
-
-_ID = "id"
-"""The key of a recording's row, in records that have not left this process."""
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE IF NOT EXISTS files (
-    id INTEGER PRIMARY KEY, recipe TEXT NOT NULL, name BLOB NOT NULL, address BLOB NOT NULL,
-    size INTEGER, stamp TEXT NOT NULL, estimate REAL NOT NULL, is_long INTEGER NOT NULL,
-    state TEXT NOT NULL, owner TEXT, worker TEXT, attempt INTEGER NOT NULL DEFAULT 0,
-    input_hash TEXT, model_hash TEXT, output_hash TEXT, outputs TEXT,
-    seconds REAL, work_seconds REAL, num_segments INTEGER, num_units INTEGER,
-    warnings TEXT, error TEXT, part TEXT, stale_part TEXT, rows BLOB,
-    UNIQUE (recipe, name)
-);
-CREATE INDEX IF NOT EXISTS files_by_state ON files (recipe, state, is_long, estimate);
-CREATE INDEX IF NOT EXISTS files_by_part ON files (part);
-CREATE TABLE IF NOT EXISTS units (
-    file INTEGER NOT NULL REFERENCES files (id), idx INTEGER NOT NULL, spans TEXT,
-    state TEXT NOT NULL, worker TEXT, attempt INTEGER NOT NULL DEFAULT 0,
-    output_hash TEXT, seconds REAL, work_seconds REAL, error TEXT, result BLOB,
-    PRIMARY KEY (file, idx)
-);
-CREATE TABLE IF NOT EXISTS parts (
-    name TEXT PRIMARY KEY, recipe TEXT NOT NULL, state TEXT NOT NULL, num_rows INTEGER, output_hash TEXT
-);
-CREATE VIEW IF NOT EXISTS all_units AS
-    SELECT recipe, name, 0 AS unit, state, attempt, worker, input_hash, model_hash, output_hash, seconds,
-        work_seconds, error FROM files WHERE NOT is_long
-    UNION ALL
-    SELECT recipe, name, idx, units.state, units.attempt, units.worker, input_hash, model_hash,
-        units.output_hash, units.seconds, units.work_seconds, units.error
-    FROM units JOIN files ON files.id = units.file;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,73 +69,24 @@ class Part:
     output_hash: str | None
 
 
-class Ledger:
-    """The tables in one SQLite file. One thread at a time; several processes may have it open.
+class Ledger(Tables):
+    """What a batch asks of the tables and tells them."""
 
-    journal: told of every lasting change. Raises OutputError when the file cannot be written or the disk is
-    full.
-    """
-
-    def __init__(self, path: Path, *, journal: Callable[[Record], None] | None = None) -> None:
-        self.path = path
-        self._journal = journal
-        with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=60.0, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA cache_size = -16000")
-            self._db.execute("PRAGMA wal_autocheckpoint = 4000")
-            self._db.executescript(_TABLES)
-            self._db.create_function("label", 1, _label, deterministic=True)
-            found = self.meta("version")
-            if found is None:
-                self.set_meta("version", str(VERSION))
-            elif found != str(VERSION):
-                self._db.close()
-                raise OutputError(
-                    f"the ledger {path} is of version {found}, and this Earshot knows {VERSION}",
-                    fix="upgrade earshot, or choose another --out",
-                )
-
-    def close(self) -> None:
-        """Closing it twice is harmless."""
-        with contextlib.suppress(sqlite3.Error):
-            self._db.execute("PRAGMA optimize")
-        self._db.close()
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    # --- settings ------------------------------------------------------------------------------------------
-
-    def meta(self, key: str) -> str | None:
-        """What ``set_meta`` kept."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def set_meta(self, key: str, value: str) -> None:
-        """Keep a text."""
-        self._change({"kind": "meta", "key": key, "value": value})
-
-    # --- planning ------------------------------------------------------------------------------------------
+    # --- planning ----------------------------------------------------------------------------------------------
 
     def plan(self, recipe: str, inputs: Iterable[InputFile], *, long_seconds: float) -> PlanSummary:
         """Take up what is new in ``inputs`` and what changed since; leave what is done. In flat memory.
 
         long_seconds: recordings that seem to last longer are cut into units.
         """
-        with self._errors():
+        with self.errors():
             self._db.execute("DROP TABLE IF EXISTS temp.listing")
             self._db.execute(
                 "CREATE TEMP TABLE listing (name BLOB PRIMARY KEY, address BLOB, size INTEGER, stamp TEXT,"
                 " estimate REAL) WITHOUT ROWID"
             )
             num_files = self._list(inputs)
-            with self._transaction():
+            with self.transaction():
                 counts = self._merge(recipe, long_seconds)
             self._db.execute("DROP TABLE temp.listing")
         states = self.counts(recipe)
@@ -191,10 +100,10 @@ class Ledger:
 
     def _list(self, inputs: Iterable[InputFile]) -> int:
         num_files = 0
-        with self._transaction():
+        with self.transaction():
             for file in inputs:
-                row = (_bytes(file.address), file.size, file.stamp, file.estimate)
-                name = _bytes(file.name)
+                row = (name_bytes(file.address), file.size, file.stamp, file.estimate)
+                name = name_bytes(file.name)
                 while True:
                     cursor = self._db.execute(
                         "INSERT OR IGNORE INTO listing (name, address, size, stamp, estimate) VALUES (?, ?,"
@@ -265,7 +174,7 @@ class Ledger:
         return next(iter(self._claim(recipe, owner, is_long=True, seconds=0.0, most=1)), None)
 
     def _claim(self, recipe: str, owner: str, *, is_long: bool, seconds: float, most: int) -> list[FileTask]:
-        with self._errors(), self._transaction():
+        with self.errors(), self.transaction():
             rows = self._db.execute(
                 f"SELECT {_TASK} FROM files WHERE recipe = ? AND state = 'planned' AND is_long = ?"  # noqa: S608
                 " ORDER BY estimate DESC LIMIT ?",
@@ -291,7 +200,7 @@ class Ledger:
 
     def release(self, owner: str) -> None:
         """What this owner has not finished may be done by others."""
-        with self._errors():
+        with self.errors():
             self._db.execute(
                 "UPDATE files SET state = 'planned', owner = NULL WHERE state = 'running' AND owner = ?",
                 (owner,),
@@ -300,7 +209,7 @@ class Ledger:
     def release_all_but(self, owners: Iterable[str]) -> None:
         """The same for all owners that are gone."""
         alive = json.dumps(list(owners))
-        with self._errors():
+        with self.errors():
             self._db.execute(
                 "UPDATE files SET state = 'planned', owner = NULL"
                 " WHERE state = 'running' AND owner NOT IN (SELECT value FROM json_each(?))",
@@ -309,7 +218,7 @@ class Ledger:
 
     def release_file(self, file: int, *, is_fault: bool) -> int:
         """A recording whose attempt came to nothing waits again. Returns how many attempts failed so far."""
-        with self._errors():
+        with self.errors():
             row = self._db.execute(
                 "UPDATE files SET state = 'planned', owner = NULL, attempt = attempt + ? WHERE id = ?"
                 " RETURNING attempt",
@@ -319,7 +228,7 @@ class Ledger:
 
     def start(self, file: int, worker: str, *, index: int | None = None) -> None:
         """Note who is at work on it."""
-        with self._errors():
+        with self.errors():
             if index is None:
                 self._db.execute("UPDATE files SET worker = ? WHERE id = ?", (worker, file))
             else:
@@ -331,17 +240,17 @@ class Ledger:
 
     def start_many(self, files: Iterable[int], worker: str) -> None:
         """The same for a parcel."""
-        with self._errors(), self._transaction():
+        with self.errors(), self.transaction():
             self._db.executemany("UPDATE files SET worker = ? WHERE id = ?", [(worker, file) for file in files])
 
     def finish_files(self, outcomes: Iterable[FileOutcome], worker: str, model_hash: str) -> None:
         """Recordings that are done (or unchanged since they were): one transaction."""
         now = time.time()
-        self._change(
+        self.change(
             *(
                 {
                     "kind": "file",
-                    **self._key(outcome.file),
+                    **self.key(outcome.file),
                     "state": "done",
                     "unchanged": outcome.status == "unchanged",
                     "worker": worker,
@@ -354,7 +263,7 @@ class Ledger:
                     "num_segments": outcome.num_segments,
                     "outputs": outcome.outputs,
                     "warnings": list(outcome.warnings),
-                    "rows": _to_text(outcome.rows),
+                    "rows": packed_text(outcome.rows),
                     "at": now,
                 }
                 for outcome in outcomes
@@ -363,7 +272,7 @@ class Ledger:
 
     def quarantine(self, file: int, error: str) -> None:
         """A recording that cannot be done, and why."""
-        self._change({"kind": "quarantine", **self._key(file), "error": error, "at": time.time()})
+        self.change({"kind": "quarantine", **self.key(file), "error": error, "at": time.time()})
 
     # --- units of long recordings --------------------------------------------------------------------------
 
@@ -398,18 +307,18 @@ class Ledger:
         """A long recording is open. Units of another content under its name are forgotten."""
         row = self._db.execute("SELECT input_hash FROM files WHERE id = ?", (file,)).fetchone()
         if row[0] != input_hash:
-            self._change({"kind": "scan", **self._key(file), "input_hash": input_hash})
+            self.change({"kind": "scan", **self.key(file), "input_hash": input_hash})
 
     def forget_units(self, file: int) -> None:
         """The recording changed while it was read."""
-        self._change({"kind": "scan", **self._key(file), "input_hash": None})
+        self.change({"kind": "scan", **self.key(file), "input_hash": None})
 
     def end_scan(self, file: int, num_units: int, seconds: float, warnings: Iterable[str]) -> None:
         """All units are known."""
-        self._change(
+        self.change(
             {
                 "kind": "cut",
-                **self._key(file),
+                **self.key(file),
                 "num_units": num_units,
                 "seconds": seconds,
                 "warnings": list(warnings),
@@ -418,10 +327,10 @@ class Ledger:
 
     def add_unit(self, file: int, index: int, spans: Spans, seconds: float) -> None:
         """A unit was cut, or cut again as before."""
-        self._change(
+        self.change(
             {
                 "kind": "unit",
-                **self._key(file),
+                **self.key(file),
                 "index": index,
                 "spans": spans,
                 "seconds": seconds,
@@ -436,10 +345,10 @@ class Ledger:
         spans, seconds = self._db.execute(
             "SELECT spans, seconds FROM units WHERE file = ? AND idx = ?", (file, index)
         ).fetchone()
-        self._change(
+        self.change(
             {
                 "kind": "unit",
-                **self._key(file),
+                **self.key(file),
                 "index": index,
                 "spans": json.loads(spans),
                 "seconds": seconds,
@@ -447,13 +356,13 @@ class Ledger:
                 "worker": worker,
                 "output_hash": output_hash,
                 "work_seconds": work_seconds,
-                "result": _to_text(result),
+                "result": packed_text(result),
             }
         )
 
     def fail_unit(self, file: int, index: int, error: str) -> int:
         """An attempt came to nothing. Returns how many did so far."""
-        with self._errors():
+        with self.errors():
             row = self._db.execute(
                 "UPDATE units SET state = 'planned', attempt = attempt + 1, error = ? WHERE file = ? AND idx"
                 " = ?"
@@ -483,7 +392,7 @@ class Ledger:
         """Begin a part of the table with recordings that are in none yet: their rows, and the part that holds
         old rows of theirs. most: of segments; the recording that brings it there is the last.
         """
-        with self._errors(), self._transaction():
+        with self.errors(), self.transaction():
             found = self._db.execute(
                 "SELECT name, rows, stale_part, num_segments FROM files"
                 " WHERE recipe = ? AND state = 'done' AND part IS NULL ORDER BY id",
@@ -493,7 +402,7 @@ class Ledger:
             claimed: list[tuple[bytes | None, str | None]] = []
             num_rows = 0
             for file, data, stale, count in found:
-                names.append(_text(file))
+                names.append(name_text(file))
                 claimed.append((data, stale))
                 num_rows += count or 0
                 if num_rows >= most:
@@ -508,20 +417,20 @@ class Ledger:
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """What changes within is kept as a whole, and nobody else changes the ledger meanwhile."""
-        with self._errors(), self._transaction():
+        with self.errors(), self.transaction():
             yield
 
     def end_part(self, name: str, num_rows: int, output_hash: str) -> None:
         """The part is there, whole."""
-        self._change({"kind": "published", "name": name, "num_rows": num_rows, "output_hash": output_hash})
+        self.change({"kind": "published", "name": name, "num_rows": num_rows, "output_hash": output_hash})
 
     def drop_part(self, name: str) -> None:
         """The part never came to be: its recordings wait for another."""
-        self._change({"kind": "dropped", "name": name})
+        self.change({"kind": "dropped", "name": name})
 
     def change_part(self, name: str, num_rows: int, output_hash: str) -> None:
         """The part was written anew without the old rows of recordings that changed."""
-        self._change({"kind": "rewritten", "name": name, "num_rows": num_rows, "output_hash": output_hash})
+        self.change({"kind": "rewritten", "name": name, "num_rows": num_rows, "output_hash": output_hash})
 
     def parts(self, recipe: str | None = None) -> list[Part]:
         """Every part of the table."""
@@ -531,7 +440,7 @@ class Ledger:
     def names_in_part(self, name: str) -> list[str]:
         """The recordings whose rows are in a part."""
         return [
-            _text(row[0])
+            name_text(row[0])
             for row in self._db.execute("SELECT name FROM files WHERE part = ? ORDER BY id", (name,))
         ]
 
@@ -547,8 +456,8 @@ class Ledger:
         )
         for name, address, own_recipe, own_state, error, seconds, outputs, part, attempt, num_segments in found:
             yield LedgerRow(
-                _text(name),
-                _text(address),
+                name_text(name),
+                name_text(address),
                 own_recipe,
                 own_state,
                 error,
@@ -577,209 +486,8 @@ class Ledger:
             chosen = [(row.recipe, row.name) for row in self.rows(state="quarantined", recipe=recipe)]
         else:
             chosen = [(recipe or "", name) for name in names]
-        self._change(*({"kind": "retry", "recipe": found, "name": name} for found, name in chosen))
+        self.change(*({"kind": "retry", "recipe": found, "name": name} for found, name in chosen))
         return len(chosen)
-
-    # --- records -------------------------------------------------------------------------------------------
-
-    def replay(self, records: Iterable[Record]) -> None:
-        """Take up what a journal holds."""
-        with self._errors(), self._transaction():
-            for record in records:
-                self._apply(record)
-
-    def _change(self, *records: Record) -> None:
-        if not records:
-            return
-        with self._errors(), self._transaction():
-            for record in records:
-                self._apply(record)
-        if self._journal is not None:
-            for record in records:
-                self._journal({key: value for key, value in record.items() if key != _ID})
-
-    def _key(self, file: int) -> Record:
-        row = self._db.execute(
-            "SELECT recipe, name, address, estimate, is_long, size, stamp FROM files WHERE id = ?", (file,)
-        )
-        recipe, name, address, estimate, is_long, size, stamp = row.fetchone()
-        key: Record = {"recipe": recipe, "name": _text(name), _ID: file}
-        if self._journal is not None:  # whoever reads the journal may not have planned this recording
-            key |= {
-                "address": _text(address),
-                "estimate": estimate,
-                "is_long": is_long,
-                "old_size": size,
-                "old_stamp": stamp,
-            }
-        return key
-
-    def _apply(self, record: Record) -> None:
-        match record["kind"]:
-            case "meta":
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (record["key"], record["value"]))
-            case "part" | "published" | "dropped" | "rewritten":
-                self._apply_part(record)
-            case _:
-                self._apply_file(self._id(record), record)
-
-    def _id(self, record: Record) -> int:
-        if _ID in record:
-            return int(record[_ID])
-        name = _bytes(record["name"])
-        find = "SELECT id FROM files WHERE recipe = ? AND name = ?"
-        row = self._db.execute(find, (record["recipe"], name)).fetchone()
-        if row is None:
-            row = self._db.execute(
-                "INSERT INTO files (recipe, name, address, size, stamp, estimate, is_long, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, 'planned') RETURNING id",
-                (
-                    record["recipe"],
-                    name,
-                    _bytes(record.get("address", "")),
-                    record.get("old_size"),
-                    record.get("old_stamp", ""),
-                    record.get("estimate", 0.0),
-                    record.get("is_long", 0),
-                ),
-            ).fetchone()
-        return int(row[0])
-
-    def _apply_file(self, file: int, record: Record) -> None:
-        match record["kind"]:
-            case "file" if record["unchanged"]:
-                self._db.execute(
-                    "UPDATE files SET state = 'done', owner = NULL, stamp = ?, size = ? WHERE id = ?",
-                    (record["stamp"], record["size"], file),
-                )
-            case "file":
-                self._apply_done(file, record)
-            case "quarantine":
-                self._db.execute(
-                    "UPDATE files SET state = 'quarantined', owner = NULL, error = ? WHERE id = ?",
-                    (record["error"], file),
-                )
-            case "retry":
-                self._db.execute(
-                    "UPDATE files SET state = 'planned', attempt = 0, error = NULL, owner = NULL,"
-                    " input_hash = iif(is_long, input_hash, NULL) WHERE id = ?",
-                    (file,),
-                )
-                self._db.execute("UPDATE units SET attempt = 0 WHERE file = ?", (file,))
-            case "scan":
-                self._db.execute("DELETE FROM units WHERE file = ?", (file,))
-                self._db.execute(
-                    "UPDATE files SET input_hash = ?, num_units = NULL WHERE id = ?",
-                    (record["input_hash"], file),
-                )
-            case "cut":
-                self._db.execute(
-                    "UPDATE files SET num_units = ?, seconds = ?, warnings = ? WHERE id = ?",
-                    (record["num_units"], record["seconds"], json.dumps(record["warnings"]), file),
-                )
-            case "unit":
-                self._apply_unit(file, record)
-
-    def _apply_done(self, file: int, record: Record) -> None:
-        outputs = record["outputs"]
-        self._db.execute(
-            "UPDATE files SET state = 'done', owner = NULL, error = NULL, worker = ?, model_hash = ?,"
-            " input_hash = ?,"
-            " stamp = ?, size = ?, seconds = ?, work_seconds = ?, num_segments = ?, outputs = ?, output_hash"
-            " = ?,"
-            " warnings = ?, rows = ?, stale_part = coalesce(part, stale_part), part = NULL WHERE id = ?",
-            (
-                *(record[key] for key in ("worker", "model_hash", "input_hash", "stamp", "size")),
-                *(record[key] for key in ("seconds", "work_seconds", "num_segments")),
-                json.dumps(outputs),
-                next(iter(outputs.values()), None),
-                json.dumps(record["warnings"]),
-                _to_bytes(record["rows"]),
-                file,
-            ),
-        )
-        self._db.execute("UPDATE units SET result = NULL WHERE file = ?", (file,))
-
-    def _apply_unit(self, file: int, record: Record) -> None:
-        spans = json.dumps(record["spans"])
-        if record["state"] == "planned":
-            self._db.execute(
-                "INSERT INTO units (file, idx, spans, state, seconds) VALUES (?1, ?2, ?3, 'planned', ?4)"
-                " ON CONFLICT DO UPDATE SET spans = ?3, seconds = ?4 WHERE state != 'done'",
-                (file, record["index"], spans, record["seconds"]),
-            )
-            return
-        self._db.execute(
-            "INSERT OR REPLACE INTO units (file, idx, spans, state, seconds, worker, output_hash,"
-            " work_seconds, result,"
-            " attempt) VALUES (?1, ?2, ?3, 'done', ?4, ?5, ?6, ?7, ?8,"
-            " coalesce((SELECT attempt FROM units WHERE file = ?1 AND idx = ?2), 0))",
-            (
-                file,
-                record["index"],
-                spans,
-                *(record[key] for key in ("seconds", "worker", "output_hash", "work_seconds")),
-                _to_bytes(record["result"]),
-            ),
-        )
-
-    def _apply_part(self, record: Record) -> None:
-        name = record["name"]
-        match record["kind"]:
-            case "part":
-                self._db.execute(
-                    "INSERT OR REPLACE INTO parts VALUES (?, ?, 'publishing', NULL, NULL)",
-                    (name, record["recipe"]),
-                )
-                self._db.executemany(
-                    "UPDATE files SET part = ? WHERE recipe = ? AND name = ?",
-                    [(name, record["recipe"], _bytes(file)) for file in record["files"]],
-                )
-            case "published":
-                self._db.execute(
-                    "UPDATE parts SET state = 'published', num_rows = ?, output_hash = ? WHERE name = ?",
-                    (record["num_rows"], record["output_hash"], name),
-                )
-                self._db.execute("UPDATE files SET rows = NULL, stale_part = NULL WHERE part = ?", (name,))
-            case "dropped":
-                self._db.execute("DELETE FROM parts WHERE name = ?", (name,))
-                self._db.execute("UPDATE files SET part = NULL WHERE part = ?", (name,))
-            case "rewritten":
-                self._db.execute(
-                    "UPDATE parts SET num_rows = ?, output_hash = ? WHERE name = ?",
-                    (record["num_rows"], record["output_hash"], name),
-                )
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        if self._db.in_transaction:  # a part of a larger one
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            reason = "the disk is full" if "full" in str(error) else str(error)
-            fix = (
-                "free some space and run the same command again" if "full" in str(error) else "check the folder"
-            )
-            raise OutputError(f"cannot write the ledger {self.path}: {reason}", fix=fix) from error
-        except OSError as error:
-            if isinstance(error, OutputError):
-                raise
-            raise OutputError(
-                f"cannot write the ledger {self.path}: {error.strerror}", fix="choose another --out"
-            ) from error
 
 
 _TASK = "id, address, name, stamp, size, estimate, attempt, input_hash, state, is_long"
@@ -787,24 +495,4 @@ _TASK = "id, address, name, stamp, size, estimate, attempt, input_hash, state, i
 
 def _task(row: tuple[Any, ...]) -> FileTask:
     known = None if row[9] else row[7]  # a long one is told by its units
-    return FileTask(row[0], _text(row[1]), _text(row[2]), row[3], row[4], row[5], row[6] + 1, known)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _label(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
-
-
-def _to_text(data: bytes | None) -> str | None:
-    return None if data is None else b64encode(data).decode()
-
-
-def _to_bytes(text: str | None) -> bytes | None:
-    return None if text is None else b64decode(text)
+    return FileTask(row[0], name_text(row[1]), name_text(row[2]), row[3], row[4], row[5], row[6] + 1, known)
