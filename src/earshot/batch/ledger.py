@@ -72,7 +72,7 @@ class Part:
 class Ledger(Tables):
     """What a batch asks of the tables and tells them."""
 
-    # --- planning ----------------------------------------------------------------------------------------------
+    # --- planning --------------------------------------------------------------------------------------------
 
     def plan(self, recipe: str, inputs: Iterable[InputFile], *, long_seconds: float) -> PlanSummary:
         """Take up what is new in ``inputs`` and what changed since; leave what is done. In flat memory.
