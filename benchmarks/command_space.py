@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earshot.audio.decode import read_audio
+from earshot.commands.classifier import mean_of_largest
 from earshot.commands.embedding import Background, ClipEncoder, Space, project
 from earshot.commands.looks import PauseCutter
 from earshot.commands.trimming import trim
@@ -35,7 +36,9 @@ TARGET = ROOT / "src" / "earshot" / "commands" / "data" / "space.npz"
 
 SHRINKAGE = 0.5
 NUM_DIMENSIONS = 192
-BACKGROUND = ("librispeech_speakers", "meetings_ami", "not_wake_words")
+BACKGROUND = ("librispeech_speakers", "ljspeech", "vctk_p239", "meetings_ami", "not_wake_words")
+TWIN = 0.97
+"""Cosine above which two pieces of background are one piece, cut twice."""
 DURATIONS = (0.15, 2.0)
 """Seconds of sound between pauses that are kept of the background."""
 
@@ -136,6 +139,13 @@ def learn_map(statistics: Matrix, words: npt.NDArray[np.str_]) -> tuple[Matrix, 
     return centre.astype(np.float32), projection.astype(np.float32)
 
 
+def levels_of(vectors: Matrix) -> Matrix:
+    """Mean cosine of each piece (n, d) to the others that are nearest, its own other cuts left out."""
+    likeness = vectors @ vectors.T
+    likeness[likeness > TWIN] = -1
+    return mean_of_largest(likeness)
+
+
 def learn(cache: Path) -> None:
     """From all that is described; writes the file that ships."""
     english, arabic = load(cache, "speech_commands"), load(cache, "arabic_commands")
@@ -147,7 +157,9 @@ def learn(cache: Path) -> None:
     background = [load(cache, corpus) for corpus in BACKGROUND]
     name = hashlib.sha256(projection.tobytes()).hexdigest()[:12]
     rounded = projection.astype(np.float16).astype(np.float32)
-    nothing = Background(np.empty((0, NUM_DIMENSIONS), np.float32), np.empty(0, np.float32), 1.0)
+    nothing = Background(
+        np.empty((0, NUM_DIMENSIONS), np.float32), np.empty(0, np.float32), np.empty(0, np.float32), 1.0
+    )
     halves = Space(name, centre, rounded, nothing)
     vectors = project(halves, np.concatenate([part.statistics for part in background]))
     TARGET.parent.mkdir(parents=True, exist_ok=True)
@@ -158,6 +170,7 @@ def learn(cache: Path) -> None:
         projection=projection.astype(np.float16),
         background=np.round(127 * vectors / np.abs(vectors).max(axis=1, keepdims=True)).astype(np.int8),
         durations=np.concatenate([part.durations for part in background]).astype(np.float16),
+        levels=levels_of(vectors).astype(np.float16),
         hours=np.array(sum(part.hours for part in background)),
     )
     print(f"{TARGET.name}: {TARGET.stat().st_size / 1e6:.2f} MB, {len(vectors)} windows of background")

@@ -39,10 +39,12 @@ class Background:
     """Speech without commands: what stands between two pauses in it.
 
     vectors: (n, d), unit rows; durations: (n,), seconds of sound in each; hours: of speech that they are from.
+    levels: (n,), mean cosine to the others that are nearest.
     """
 
     vectors: Matrix
     durations: Matrix
+    levels: Matrix
     hours: float
 
 
@@ -67,7 +69,8 @@ def load_space(path: Path | None = None) -> Space:
         with np.load(path, allow_pickle=False) as data:
             vectors = data["background"].astype(np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            background = Background(vectors, data["durations"].astype(np.float32), float(data["hours"]))
+            durations, levels = (data[name].astype(np.float32) for name in ("durations", "levels"))
+            background = Background(vectors, durations, levels, float(data["hours"]))
             return Space(
                 str(data["name"]),
                 data["centre"].astype(np.float32),

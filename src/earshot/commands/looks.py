@@ -7,6 +7,7 @@ falls at once, and not by the voice activity detector, which waits.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,7 @@ class PauseCutter:
         self._last_sound = -(10**9)
         self._num_quiet = 0
         self._was_loud = False
-        self._floor = 1e-4
+        self._floor = math.inf
 
     def accept(self, samples: Samples) -> list[Look]:
         """Take float32 (n,), any n. Returns the stretches that ended in it, in order."""

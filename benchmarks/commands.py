@@ -1,0 +1,296 @@
+"""How well words taught by three recordings are told apart, spotted, and what spotting costs.
+
+    python benchmarks/commands.py accuracy --cache FOLDER      (the cache of command_space.py)
+    python benchmarks/commands.py spotting --minutes 20
+
+Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from earshot.audio.decode import read_audio
+from earshot.commands import CommandClassifier, Embedder, Spotter
+from earshot.commands.augmentation import copies
+from earshot.commands.classifier import prototype
+from earshot.commands.embedding import Background, ClipEncoder, Matrix, Space, project
+from earshot.commands.store import Command
+from earshot.commands.takes import check_take
+from earshot.commands.teaching import embeddings_of, example_of
+from earshot.core.types import SAMPLE_RATE, Samples
+
+sys.path.insert(0, str(Path(__file__).parent))
+from command_space import SPEECH, Described, learn_map, load, rows_of
+
+TEN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+Labels = npt.NDArray[np.str_]
+
+
+# --- telling apart -----------------------------------------------------------------------------------------
+
+
+def space_without(part: Described, is_learned: npt.NDArray[np.bool_], arabic: Described) -> Space:
+    """A space learned from other clips than those of the trial."""
+    centre, projection = learn_map(
+        np.concatenate([part.statistics[is_learned], arabic.statistics]),
+        np.concatenate([part.words[is_learned], arabic.words]),
+    )
+    nothing = Background(
+        np.empty((0, projection.shape[1]), np.float32), np.empty(0, np.float32), np.empty(0, np.float32), 1.0
+    )
+    return Space("trial", centre, projection, nothing)
+
+
+def trial(
+    vectors: Callable[[list[int]], list[Matrix]],
+    embeddings: Matrix,
+    groups: list[tuple[list[int], list[int]]],
+) -> tuple[int, int]:
+    """Right and all. groups: for each word the clips that teach it and those that are asked."""
+    prototypes = np.stack([prototype(vectors(taught)) for taught, _ in groups])
+    right = total = 0
+    for place, (_, asked) in enumerate(groups):
+        right += int(((embeddings[asked] @ prototypes.T).argmax(axis=1) == place).sum())
+        total += len(asked)
+    return right, total
+
+
+def interval(rates: list[float]) -> str:
+    """Mean and 95 % interval of it over trials."""
+    half = 1.96 * float(np.std(rates, ddof=1)) / math.sqrt(len(rates))
+    return f"{100 * float(np.mean(rates)):.1f} ± {100 * half:.1f} %"
+
+
+def accuracy(cache: Path, num_trials: int, num_shots: int) -> None:
+    """The table of few-shot accuracies."""
+    english, arabic, digits = (
+        load(cache, corpus) for corpus in ("speech_commands", "arabic_commands", "spoken_digits")
+    )
+    encoder = ClipEncoder()
+    speakers = np.unique(english.speakers)
+    held = set(np.random.default_rng(0).permutation(speakers)[: len(speakers) // 2])
+    is_held = np.array([speaker in held for speaker in english.speakers])
+    is_known = ~is_held & (english.words != "_unknown_")
+    spaces = {
+        "ten words known": space_without(english, is_known, arabic),
+        "ten words new": space_without(english, is_known & ~np.isin(english.words, TEN), arabic),
+    }
+    copied: dict[tuple[str, int], Matrix] = {}
+
+    def statistics_of(corpus: str, part: Described, index: int) -> Matrix:
+        """Of a clip and its changed copies."""
+        key = (corpus, index)
+        if key not in copied:
+            samples = read_audio(SPEECH / corpus / rows_of(corpus)[index]["audio"]).samples
+            rows = [encoder.statistics(copy) for copy in copies(check_take(samples, "clip").samples)]
+            copied[key] = np.stack([part.statistics[index], *rows])
+        return copied[key]
+
+    print(f"{num_shots} recordings a word; {num_trials} trials; speakers of asked clips never in the space")
+    for name, space in spaces.items():
+        vectors = project(space, english.statistics)
+        for is_copied in (False, True):
+            rates = []
+            for seed in range(num_trials):
+                groups = other_speakers(english, is_held, np.random.default_rng(seed), num_shots)
+                chosen = taught_by("speech_commands", english, space, vectors, is_copied, statistics_of)
+                right, total = trial(chosen, vectors, groups)
+                rates.append(right / total)
+            print(
+                f"other speakers, {name}, {'with' if is_copied else 'no'} copies: {interval(rates)}", flush=True
+            )
+    space = spaces["ten words known"]
+    vectors = project(space, digits.statistics)
+    for is_copied in (False, True):
+        rates = []
+        for seed, speaker in enumerate(np.unique(digits.speakers)):
+            for repeat in range(max(1, num_trials // 6)):
+                rng = np.random.default_rng(100 * seed + repeat)
+                groups = same_speaker(digits, str(speaker), rng, num_shots)
+                chosen = taught_by("spoken_digits", digits, space, vectors, is_copied, statistics_of)
+                right, total = trial(chosen, vectors, groups)
+                rates.append(right / total)
+        print(
+            f"same speaker, ten digits, {'with' if is_copied else 'no'} copies: {interval(rates)}", flush=True
+        )
+
+
+def taught_by(
+    corpus: str,
+    part: Described,
+    space: Space,
+    vectors: Matrix,
+    is_copied: bool,
+    statistics_of: Callable[[str, Described, int], Matrix],
+) -> Callable[[list[int]], list[Matrix]]:
+    """What a word is learned from."""
+    if is_copied:
+        return lambda taught: [project(space, statistics_of(corpus, part, index)) for index in taught]
+    return lambda taught: [vectors[index : index + 1] for index in taught]
+
+
+def other_speakers(
+    part: Described, is_held: npt.NDArray[np.bool_], rng: np.random.Generator, num_shots: int
+) -> list[tuple[list[int], list[int]]]:
+    """For each word: clips by three speakers, and forty by others who taught none of the ten words."""
+    taught = []
+    used: set[str] = set()
+    for word in TEN:
+        of_word = np.flatnonzero((part.words == word) & is_held)
+        teachers = rng.permutation(np.unique(part.speakers[of_word]))[:num_shots]
+        taught.append([int(rng.choice(of_word[part.speakers[of_word] == name])) for name in teachers])
+        used |= set(teachers)
+    asked = []
+    for word in TEN:
+        of_word = np.flatnonzero((part.words == word) & is_held)
+        rest = [int(index) for index in rng.permutation(of_word) if part.speakers[index] not in used]
+        asked.append(rest[:40])
+    return list(zip(taught, asked, strict=True))
+
+
+def same_speaker(
+    part: Described, speaker: str, rng: np.random.Generator, num_shots: int
+) -> list[tuple[list[int], list[int]]]:
+    """For each word three clips, and the rest."""
+    groups = []
+    for word in np.unique(part.words):
+        order = rng.permutation(np.flatnonzero((part.words == word) & (part.speakers == speaker)))
+        groups.append((order[:num_shots].tolist(), order[num_shots:].tolist()))
+    return groups
+
+
+# --- spotting ----------------------------------------------------------------------------------------------
+
+
+def spotting(minutes: float, rates: list[float]) -> None:
+    """Recall, false alarms, delay and cost of the spotter as it ships; the digits of each of six speakers."""
+    embedder = Embedder(num_threads=1)
+    rows = rows_of("spoken_digits")
+    speakers = sorted({row["speaker"] for row in rows})
+    lessons = {speaker: lesson(rows, speaker, embedder) for speaker in speakers}
+    speech = speech_of("librispeech", minutes, {row["text"] for row in rows})
+    print(f"commands: ten digits by three recordings, each of {len(speakers)} speakers spotted in turn")
+    for rate in rates:
+        hits = total = wrong = 0
+        delays: list[float] = []
+        for commands, stream, words in lessons.values():
+            classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate)
+            events, _, _ = run(classifier, embedder, stream)
+            for end, word in words:
+                near = [event for event in events if end - 0.3 <= event[0] <= end + 0.6]
+                hits += any(event[1] == word for event in near)
+                wrong += any(event[1] != word for event in near)
+                delays += [event[0] - end for event in near if event[1] == word]
+                total += 1
+        commands = lessons[speakers[0]][0]
+        alarms = []
+        looks = cpu = 0.0
+        for commands, _, _ in list(lessons.values())[:2]:
+            classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate)
+            events, num_looks, seconds = run(classifier, embedder, speech)
+            alarms.append(len(events) / (len(speech) / SAMPLE_RATE / 3600))
+            looks, cpu = float(num_looks), seconds
+        share = 100 * cpu / (len(speech) / SAMPLE_RATE)
+        print(
+            f"asked {rate:g}/h: recall {100 * hits / total:.1f} % of {total}, "
+            f"another word {100 * wrong / total:.1f} %; "
+            f"false alarms {np.mean(alarms):.1f}/h in {len(speech) / SAMPLE_RATE / 60:.0f} min of speech; "
+            f"delay median {np.median(delays):.2f} s, 95th percentile {np.percentile(delays, 95):.2f} s; "
+            f"CPU {share:.1f} % of a core in speech, {looks:.0f} looks",
+            flush=True,
+        )
+    silence = np.random.default_rng(0).standard_normal(120 * SAMPLE_RATE).astype(np.float32) * 1e-3
+    classifier = CommandClassifier(lessons[speakers[0]][0], embedder.space)
+    _, num_looks, seconds = run(classifier, embedder, silence)
+    print(f"waiting: {100 * seconds / 120:.2f} % of a core, {num_looks} looks")
+
+
+def lesson(
+    rows: list[dict[str, str]], speaker: str, embedder: Embedder, num_asked: int = 5
+) -> tuple[list[Command], Samples, list[tuple[float, str]]]:
+    """Commands taught by a speaker, a stream of other clips of theirs, and where the words end in it."""
+    commands, asked = [], []
+    for word in sorted({row["text"] for row in rows}):
+        mine = [row for row in rows if row["speaker"] == speaker and row["text"] == word]
+        clips = [read_audio(SPEECH / "spoken_digits" / row["audio"]).samples for row in mine[: 3 + num_asked]]
+        takes = [check_take(scene([(word, clip)])[0], "clip") for clip in clips[:3]]
+        vectors = embeddings_of([take.samples for take in takes], embedder)
+        examples = tuple(example_of(take, row, "taught") for take, row in zip(takes, vectors, strict=True))
+        commands.append(Command(word, word, 0.0, examples))
+        asked += [(word, clip) for clip in clips[3:]]
+    stream, words = scene(asked)
+    return commands, stream, words
+
+
+def scene(clips: list[tuple[str, Samples]]) -> tuple[Samples, list[tuple[float, str]]]:
+    """The clips in a random order with pauses and a soft background (30 dB below), and where they end."""
+    rng = np.random.default_rng(0)
+    parts, words, position = [], [], 0
+    for index in rng.permutation(len(clips)):
+        word, clip = clips[index]
+        level = float(np.sqrt(np.mean(np.square(clip)))) or 1.0
+        pause = np.zeros(round(rng.uniform(0.8, 1.6) * SAMPLE_RATE), np.float32)
+        parts += [pause, np.asarray(clip * (0.05 / level), np.float32)]
+        position += len(pause) + len(clip)
+        words.append((position / SAMPLE_RATE, word))
+    stream = np.concatenate([*parts, np.zeros(SAMPLE_RATE, np.float32)])
+    noise = rng.standard_normal(len(stream)).astype(np.float32) * 0.0016
+    return np.asarray(stream + noise, np.float32), words
+
+
+def speech_of(corpus: str, minutes: float, unwanted: Iterable[str]) -> Samples:
+    """Recordings without commands, one after the other, with half a second between."""
+    parts: list[Samples] = []
+    num_samples = 0
+    for row in rows_of(corpus):
+        if set(row["text"].lower().split()) & set(unwanted):
+            continue  # hearing what is said is no false alarm
+        samples = read_audio(SPEECH / corpus / row["audio"]).samples
+        parts += [samples, np.zeros(SAMPLE_RATE // 2, np.float32)]
+        num_samples += len(samples)
+        if num_samples > minutes * 60 * SAMPLE_RATE:
+            break
+    return np.concatenate(parts)
+
+
+def run(
+    classifier: CommandClassifier, embedder: Embedder, stream: Samples
+) -> tuple[list[tuple[float, str]], int, float]:
+    """Events, how often the encoder was asked, and seconds of CPU."""
+    spotter = Spotter(classifier, embedder)
+    begun = time.process_time()
+    events = []
+    for start in range(0, len(stream), 800):
+        events += spotter.accept(stream[start : start + 800])
+    events += spotter.finish()
+    return [(event.time, event.label) for event in events], spotter.num_looks, time.process_time() - begun
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("accuracy", "spotting"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache/command_space"))
+    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--shots", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--rates", type=json.loads, default=[0.5, 2.0])
+    options = parser.parse_args()
+    if options.what == "accuracy":
+        accuracy(options.cache, options.trials, options.shots)
+    else:
+        spotting(options.minutes, options.rates)
+
+
+if __name__ == "__main__":
+    main()
