@@ -11,6 +11,7 @@ Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``. Descriptions a
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -45,6 +46,7 @@ DURATIONS = (0.15, 2.0)
 Matrix = npt.NDArray[np.float32]
 
 
+@functools.cache
 def rows_of(corpus: str) -> list[dict[str, Any]]:
     """The manifest in a random order that is always the same; recordings of silence are left out."""
     lines = (SPEECH / corpus / "manifest.jsonl").read_text(encoding="utf-8").splitlines()

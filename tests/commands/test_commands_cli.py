@@ -135,6 +135,7 @@ def test_bad_recordings_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_mistaken_command_lines_are_told(tmp_path: Path) -> None:
     assert_one_line_error(earshot("teach"), "name the word", status=2)
     assert_one_line_error(earshot("teach", "a", "--list", "--forget"), "one thing", status=2)
+    assert_one_line_error(earshot("teach", *lesson(tmp_path, FIRST)), "name the word first", status=2)
     assert_one_line_error(earshot("teach", "a", "--forget"), "no command 'a'", "nothing is taught")
     assert_one_line_error(earshot("spot", "a.wav"), "nothing is taught yet")
     assert_one_line_error(earshot("spot", "--csv", tmp_path / "a.csv"), "--csv", status=2)

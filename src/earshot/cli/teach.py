@@ -73,6 +73,8 @@ def teach(
         return _list(store)
     if label is None:
         raise click.UsageError("name the word to teach")
+    if Path(label).suffix and Path(label).is_file():
+        raise click.UsageError(f"{label} is a recording; name the word first: earshot teach WORD {label} …")
     if forget:
         store.forget(label)
         click.echo(f"forgot {label}")
