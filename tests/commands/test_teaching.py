@@ -95,7 +95,7 @@ def test_what_was_rejected_is_not_taken_for_the_command_again(
     teacher: Teacher, store: CommandStore, embedder: Embedder
 ) -> None:
     teacher.teach("first", takes(FIRST))
-    sound = piece(FIRST[0] + 0.1, FIRST[1])
+    sound = trim(takes(FIRST, 4)[3][1])
     vector = embedder.embed([sound])[0]
     assert load_classifier(store, embedder).decide(vector, len(sound) / 16_000).label == "first"
     teacher.learn("first", sound, "rejected")
