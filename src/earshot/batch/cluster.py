@@ -20,6 +20,10 @@ from typing import Any
 from earshot.core.errors import EarshotError
 from earshot.core.optional import require
 
+_ATTEMPTS = 3
+_SLOW_START = "Starting Ray client server failed"
+"""A busy machine takes longer to start a client's server than Ray waits for it (30 s); soon after it is there."""
+
 _PATIENCE = 10.0
 """Seconds that a cluster may take to answer at all."""
 
@@ -141,7 +145,14 @@ class Cluster:
                 )
             if options.address != "auto":
                 check_reachable(options.address)
-            return self.ray.init(address=options.address, **quiet)
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    return self.ray.init(address=options.address, **quiet)
+                except ConnectionAbortedError as error:
+                    if _SLOW_START not in str(error) or attempt == _ATTEMPTS:
+                        raise
+                    self.ray.shutdown()
+            raise AssertionError("unreachable")
 
 
 def load_ray() -> Any:
