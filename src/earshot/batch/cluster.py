@@ -22,7 +22,7 @@ from earshot.core.optional import require
 
 _ATTEMPTS = 3
 _SLOW_START = "Starting Ray client server failed"
-"""A busy machine takes longer to start a client's server than Ray waits for it (30 s); soon after it is there."""
+"""A busy machine takes longer to start a client's server than the 30 s that Ray waits, but not much longer."""
 
 _PATIENCE = 10.0
 """Seconds that a cluster may take to answer at all."""

@@ -25,8 +25,8 @@ _LONGEST_REGION = 30.0
 """Seconds; for engines that name no limit of their own."""
 
 _WINDOW = 60.0
-"""Seconds of speech that are recognized together: enough for full batches, little enough to hold twice. Twice as
-long costs Moonshine the same time and 90 MB more."""
+"""Seconds of speech that are recognized together: enough for full batches, little enough to hold twice. Twice
+as long costs Moonshine the same time and 90 MB more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
