@@ -288,7 +288,11 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path) -> Non
         write_speech(tmp_path / "talks" / f"{name}.wav")
     line = " ".join(command("transcribe", *SCRIPTED, tmp_path / "talks", "-o", tmp_path / "out"))
     on_terminal = subprocess.run(
-        ["script", "-qec", line, "/dev/null"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        ["script", "-qec", line, "/dev/null"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "300"},  # wide enough for the path
     )
     assert on_terminal.returncode == 0
     assert "a.txt" in on_terminal.stdout

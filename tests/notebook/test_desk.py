@@ -86,8 +86,19 @@ def make(tmp_path: Path) -> Iterator[Maker]:
         desk.close()
 
 
+_others: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def threads_of_others() -> None:
+    """Recognizers that all tests of a process share have threads of their own."""
+    _others.clear()
+    _others.update(threading.enumerate())
+
+
 def earshot_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("earshot")]
+    ours = set(threading.enumerate()) - _others
+    return [thread.name for thread in ours if thread.name.startswith("earshot")]
 
 
 def test_what_is_said_becomes_the_transcript_on_both_sides(make: Maker) -> None:
@@ -416,7 +427,7 @@ def test_the_translation_follows_what_is_said_and_what_was_said_before(make: Mak
     assert desk.wait(20)
     wanted = [segment.text.upper() for segment in desk.transcript.segments]
     assert len(wanted) == 3
-    assert wait_for(lambda: page.last("pane")["changes"]["lines"] == wanted, 20)
+    assert wait_for(lambda: page.last("pane")["changes"]["lines"] == wanted, 60)
     page.send("pane", pane="translation", is_open=False, language=None)
     assert wait_for(lambda: earshot_threads() == [], 20)
     assert not translator.is_closed

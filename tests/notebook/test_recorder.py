@@ -17,7 +17,7 @@ import pytest
 from earshot.core.errors import EngineError
 from earshot.core.optional import is_installed
 from earshot.engines.scripted import ScriptedRecognizer
-from tests.notebook.test_desk import AS_SAID, earshot_threads
+from tests.notebook.test_desk import AS_SAID, earshot_threads, threads_of_others  # noqa: F401 - a fixture
 
 if not is_installed("anywidget"):
     pytest.skip("no anywidget: pip install 'earshot[notebook]'", allow_module_level=True)

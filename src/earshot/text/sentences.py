@@ -121,7 +121,7 @@ def _segment_tokens(segment: Segment, owner: int) -> list[_Token]:
     for piece in pieces:
         start = segment.start + position * rate
         position += len(piece)
-        tokens.append(_Token(piece, start, segment.start + position * rate, owner))
+        tokens.append(_Token(piece, start, min(segment.end, segment.start + position * rate), owner))
     return tokens
 
 

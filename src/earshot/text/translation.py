@@ -203,7 +203,7 @@ def _between(segment: Segment, first: int, end: int) -> Segment | None:
         segment,
         text=" ".join(texts[first:end]),
         start=segment.start + reached[first] * rate if start is None else start,
-        end=segment.start + reached[end] * rate if stop is None else stop,
+        end=min(segment.end, segment.start + reached[end] * rate) if stop is None else stop,  # floats round up
         words=words,
     )
 
