@@ -14,6 +14,13 @@ import pytest
 from earshot.core.types import Audio
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, a file runs as one, and files with a common ``xdist_group`` one after the other."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @dataclass(frozen=True)
 class Clip:
     path: Path

@@ -25,6 +25,9 @@ from tests.batch.conftest import SCRIPTED, STORE, Runner, environment, ledger_qu
 from tests.batch.test_run import is_whole, table
 from tests.cli.command import install_engine
 
+pytestmark = pytest.mark.xdist_group("ray")
+"""One cluster after the other: they end what others left behind, and count what is left."""
+
 NUM_KILLS = int(os.environ.get("EARSHOT_KILLS", "6"))
 
 LOGGING_ENGINE = """

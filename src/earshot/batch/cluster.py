@@ -24,6 +24,8 @@ _ATTEMPTS = 3
 _SLOW_START = "Starting Ray client server failed"
 """A busy machine takes longer to start a client's server than the 30 s that Ray waits, but not much longer."""
 
+_AUTH_MODE = "RAY_AUTH_MODE"
+
 _PATIENCE = 10.0
 """Seconds that a cluster may take to answer at all."""
 
@@ -76,15 +78,22 @@ class Cluster:
 
     def __init__(self, options: ClusterOptions) -> None:
         self.options = options
-        if options.address.startswith("ray://") and _has_token():
-            os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's client does not send it by itself (2.60)
+        if options.address not in ("local", "auto"):
+            check_reachable(options.address)
+        self._sets_mode = _AUTH_MODE not in os.environ and options.address.startswith("ray://") and _has_token()
+        if self._sets_mode:
+            os.environ[_AUTH_MODE] = "token"  # Ray's client does not send it by itself (2.60)
         self.ray = load_ray()
         self.dashboard: str | None = None
         self._was_connected = bool(self.ray.is_initialized())
 
     def __enter__(self) -> Cluster:
         if not self._was_connected:
-            context = self._connect()
+            try:
+                context = self._connect()
+            except BaseException:
+                self._forget_mode()
+                raise
             url = getattr(context, "dashboard_url", None)
             self.dashboard = f"http://{url}" if url else None
         return self
@@ -93,6 +102,7 @@ class Cluster:
         if not self._was_connected:
             with contextlib.suppress(Exception):
                 self.ray.shutdown()
+        self._forget_mode()
 
     def nodes(self) -> list[Node]:
         """The machines that are alive."""
@@ -143,8 +153,6 @@ class Cluster:
                     _node_ip_address="127.0.0.1",
                     **quiet,
                 )
-            if options.address != "auto":
-                check_reachable(options.address)
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
                     return self.ray.init(address=options.address, **quiet)
@@ -153,6 +161,12 @@ class Cluster:
                         raise
                     self.ray.shutdown()
             raise AssertionError("unreachable")
+
+    def _forget_mode(self) -> None:
+        """A later cluster of this machine's own asks the environment again."""
+        if self._sets_mode:
+            os.environ.pop(_AUTH_MODE, None)
+            self._sets_mode = False
 
 
 def load_ray() -> Any:

@@ -332,6 +332,7 @@ class Controller {
     this.state = { status: "connecting", message: null, finals: [], partial: "", seconds: 0, ...model.get("_saved") };
     this.microphones = [];
     this.chosen = null; // the value of the microphone list; null until the kernel has said its wish
+    this.notice = null; // said by this page, while the status stays
     this.level = 0;
     this.heardSeconds = 0;
     this.onMessage = (content, buffers) => this.receive(content, buffers);
@@ -408,12 +409,17 @@ class Controller {
   }
 
   set(changes) {
+    const before = this.state.status;
     Object.assign(this.state, changes);
+    const { status } = this.state;
+    if (status !== before && !(before === "stopping" && status === "idle")) this.notice = null;
     this.views.forEach((view) => view.update());
   }
 
+  // What this page alone knows; a kernel that repeats its own state does not take it away.
   say(kind, text) {
-    this.set({ message: text ? { kind, text } : null });
+    this.notice = { kind, text };
+    this.set({});
   }
 
   // ---- what the kernel says
@@ -436,9 +442,10 @@ class Controller {
     },
     status(content) {
       const isAsking = this.state.status === "asking"; // known to this page alone
+      if (content.message && content.message.text !== this.state.message?.text) this.notice = null; // older
       this.set({
         status: isAsking ? "asking" : content.status,
-        message: isAsking ? this.state.message : content.message,
+        message: isAsking ? null : content.message,
         seconds: content.seconds,
       });
       if (content.status === "idle") this.set({ partial: "" });
@@ -511,7 +518,7 @@ class Controller {
       (problem) => this.stop().then(() => this.say("error", problem)),
     );
     this.microphone = microphone;
-    this.set({ status: "asking", message: { kind: "info", text: "Waiting for the microphone …" } });
+    this.set({ status: "asking", message: null });
     try {
       this.pending = []; // sound may come before the kernel is told
       await microphone.open(this.chosen?.replace(/^browser:/, ""));
@@ -879,8 +886,8 @@ class View {
   }
 
   updateStatus() {
-    const { state, hint } = this.controller;
-    const said = state.message ?? (hint ? { kind: "warning", text: hint } : null);
+    const { state, notice, hint } = this.controller;
+    const said = notice ?? state.message ?? (hint ? { kind: "warning", text: hint } : null);
     const text = said ? said.text : (STATUS[state.status] ?? "");
     if (this.statusText.textContent !== text) this.statusText.textContent = text; // said aloud once
     this.status.dataset.kind = said?.kind ?? "info";
