@@ -14,6 +14,7 @@
     ├── SessionError       (ValueError)    a recorded session is absent, in use, damaged or of another version
     ├── ServerError        (ValueError)    a server cannot be set up as asked
     ├── CommandError       (ValueError)    a spoken command cannot be taught, found or kept
+    ├── SpeakerError       (ValueError)    a voice cannot be enrolled, told apart, found or kept
     └── OutputError        (OSError)       a result cannot be written
 
 Each says what happened, to which file, and in ``fix`` what to do next. Each is also the fitting built-in,
@@ -92,6 +93,10 @@ class ServerError(EarshotError, ValueError):
 
 class CommandError(EarshotError, ValueError):
     """A spoken command cannot be taught, found or kept."""
+
+
+class SpeakerError(EarshotError, ValueError):
+    """A voice cannot be enrolled, told apart, found or kept."""
 
 
 class OutputError(EarshotError, OSError):
