@@ -20,6 +20,7 @@ from earshot.text.formats.cues import read_srt, read_vtt, write_srt, write_vtt
 from earshot.text.formats.eaf import read_eaf, write_eaf
 from earshot.text.formats.json_document import read_json, write_json
 from earshot.text.formats.plain import write_txt
+from earshot.text.formats.rttm import read_rttm, write_rttm
 from earshot.text.formats.tables import read_csv, read_tsv, write_csv, write_tsv
 from earshot.text.formats.textgrid import read_textgrid, write_textgrid
 
@@ -35,6 +36,7 @@ _TABLE = (
     Format("ctm", ".ctm", "time-marked words, for scoring", write_ctm, read_ctm),
     Format("textgrid", ".TextGrid", "tiers for Praat", write_textgrid, read_textgrid),
     Format("eaf", ".eaf", "tiers for ELAN", write_eaf, read_eaf),
+    Format("rttm", ".rttm", "who spoke when, for scoring; no words", write_rttm, read_rttm),
     Format("audacity", ".labels.txt", "label track for Audacity", write_audacity, read_audacity),
 )
 
