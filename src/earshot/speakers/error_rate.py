@@ -1,7 +1,7 @@
 """How far a diarization is from the truth: diarization error rate, and words given to the wrong speaker.
 
-The rate is that of pyannote.metrics (Bredin 2017), dscore and NIST's md-eval without a collar: overlapping speech
-is scored, and labels are mapped one to one so that as much time as possible agrees.
+The rate is that of pyannote.metrics (Bredin 2017), dscore and NIST's md-eval without a collar: overlapping
+speech is scored, and labels are mapped one to one so that as much time as possible agrees.
 """
 
 from __future__ import annotations

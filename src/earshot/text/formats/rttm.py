@@ -36,7 +36,7 @@ def _token(text: str) -> str:
 
 
 def read_rttm(source: Source) -> Transcript:
-    """The turns of one recording as segments without text, in order of start; other kinds of lines are skipped."""
+    """The turns of one recording as segments without text, by start; lines of other kinds are skipped."""
     recordings = read_rttm_recordings(source)
     if len(recordings) > 1:
         second = list(recordings)[1]
