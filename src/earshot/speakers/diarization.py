@@ -19,10 +19,10 @@ from earshot.core.errors import SpeakerError
 from earshot.core.types import SAMPLE_RATE, Audio, Samples
 from earshot.speakers.clustering import ClusterOptions, Labels, Links, cluster
 from earshot.speakers.encoder import SpeakerEncoder, find_encoder, num_cores, unit_rows
-from earshot.speakers.segmentation import NUM_LOCAL, STEP, Segmenter, find_segmenter
+from earshot.speakers.segmentation import NUM_LOCAL, Segmenter, find_segmenter
 from earshot.speakers.turns import TurnOptions, turns_of
 from earshot.speakers.types import Diarization, Turn, Vectors
-from earshot.speakers.windows import Window, WindowReader
+from earshot.speakers.windows import STEP_SECONDS, SURE, Window, WindowReader
 
 WINDOW = 16 * SAMPLE_RATE
 HOP = 8 * SAMPLE_RATE
@@ -108,7 +108,7 @@ class Diarizer:
             return Diarization(encoder=self._encoder.name)
         shares = speaker_shares(windows, labels)
         duration = self._reader.num_samples / SAMPLE_RATE
-        turns = turns_of(shares, STEP / SAMPLE_RATE, duration, self._options.turns)
+        turns = turns_of(shares, STEP_SECONDS, duration, self._options.turns)
         return _named(turns, _mean_vectors(windows, labels), self._encoder.name)
 
     def _cluster_options(self) -> ClusterOptions:
@@ -135,7 +135,7 @@ def assign_locals(windows: Sequence[Window], options: ClusterOptions) -> Labels:
     seconds = np.stack([window.seconds for window in windows])
     spoken = np.stack([window.spoken for window in windows])
     vectors = np.stack([window.vectors for window in windows])
-    has_vector = np.abs(vectors).sum(axis=2) > 0
+    has_vector = np.stack([window.has_vector for window in windows])
     is_sure = has_vector & (seconds >= _SURE_SECONDS)
     if is_sure.sum() < options.min_clusters:
         is_sure = has_vector
@@ -157,8 +157,8 @@ def _links(windows: Sequence[Window], places: npt.NDArray[np.int64]) -> Links:
     for one in range(len(places)):
         for other in range(one + 1, min(one + NUM_LOCAL, len(places))):
             if places[one, 0] == places[other, 0]:
-                active = windows[places[one, 0]].activity[:, [places[one, 1], places[other, 1]]] >= 0.5
-                together = active.all(axis=1).sum() * (STEP / SAMPLE_RATE)
+                active = windows[places[one, 0]].activity[:, [places[one, 1], places[other, 1]]] >= SURE
+                together = active.all(axis=1).sum() * STEP_SECONDS
                 first.append(one)
                 second.append(other)
                 bonus.append(-np.inf if together >= _APART_SECONDS else _APART_BONUS)

@@ -19,14 +19,54 @@ from earshot.speakers.types import Vectors
 
 Mask = npt.NDArray[np.bool_]
 
+STEP_SECONDS = STEP / SAMPLE_RATE
+
+SURE = 0.5
+"""Probability from which somebody counts as speaking."""
+
 _LONGEST_VOICE = 6 * SAMPLE_RATE
 """Samples of one local speaker that make their vector: more is hardly surer and costs as much again."""
-_SURE = 0.5
-"""Probability from which somebody counts as speaking."""
 _SPEECH_STARTS, _SPEECH_GOES_ON = 0.45, 0.2
 """Probabilities of speech, of the voice activity detector."""
 _SPEECH_MARGIN = 3
 """Frames of 40 ms kept around speech: the detector is late at soft beginnings."""
+
+
+def cleaned(samples: Samples) -> Samples:
+    """Within [−1, 1]; what is no number is silence."""
+    finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(finite, -1, 1).astype(np.float32, copy=False)
+
+
+class SpeechFlags:
+    """Whether there is speech, for a stream of clean samples at 16 kHz."""
+
+    def __init__(self) -> None:
+        self._detector = VoiceActivityDetector()
+        self._flags = bytearray()  # one for each frame of the detector since the stream began
+
+    def accept(self, samples: Samples) -> None:
+        """Take float32 (n,), any n."""
+        self._append(self._detector.probabilities(samples))
+
+    def finish(self) -> None:
+        """Judge the last, incomplete frame."""
+        self._append(self._detector.flush())
+
+    def _append(self, probabilities: Samples) -> None:
+        flags = self._flags
+        for probability in probabilities:
+            least = _SPEECH_GOES_ON if flags and flags[-1] else _SPEECH_STARTS
+            flags.append(int(probability >= least))
+
+    def of_frames(self, start: int, frames: int) -> Mask:
+        """Of frames of activity, the first of them centred on sample ``start`` of the stream."""
+        if not self._flags:
+            return np.zeros(frames, np.bool_)
+        places = np.minimum((start + np.arange(frames) * STEP) // FRAME, len(self._flags) - 1)
+        first, last = int(places[0]), int(places[-1]) + 1
+        flags = np.frombuffer(self._flags[first:last], np.uint8)[places - first]
+        return np.convolve(flags, np.ones(2 * _SPEECH_MARGIN + 1))[_SPEECH_MARGIN:-_SPEECH_MARGIN] > 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,93 +84,36 @@ class Window:
     seconds: npt.NDArray[np.float64]
     spoken: npt.NDArray[np.float64]
 
-
-class WindowReader:
-    """Takes the sound, keeps the windows. length, hop: samples, multiples of STEP."""
-
-    def __init__(self, segmenter: Segmenter, encoder: SpeakerEncoder, *, length: int, hop: int) -> None:
-        self._segmenter, self._encoder = segmenter, encoder
-        self._length, self._hop = length, hop
-        self._detector = VoiceActivityDetector()
-        self._speech: list[bool] = []  # of frames of the detector, since the stream began
-        self._held: Samples = np.empty(0, np.float32)
-        self._start = 0  # sample of the stream with which the held ones begin
-        self._done = 0  # one past the last sample that is in a window
-        self.windows: list[Window] = []
-
     @property
-    def num_samples(self) -> int:
-        """Of the stream so far."""
-        return self._start + len(self._held)
+    def has_vector(self) -> Mask:
+        """Which of the local speakers have one."""
+        return np.asarray(np.abs(self.vectors).sum(axis=1) > 0)
 
-    @property
-    def speech(self) -> Mask:
-        """Whether there is speech, for each frame of 512 samples so far."""
-        return np.array(self._speech, np.bool_)
 
-    def accept(self, samples: Samples) -> None:
-        """Take float32 (n,), any n; what is no number counts as silence."""
-        for start in range(0, len(samples), self._hop):
-            block = np.nan_to_num(samples[start : start + self._hop], nan=0.0, posinf=0.0, neginf=0.0)
-            block = np.clip(block, -1, 1).astype(np.float32, copy=False)
-            self._hear(self._detector.probabilities(block))
-            self._held = np.concatenate([self._held, block])
-            # A frame of the detector more than the window holds, so that all of it has been judged.
-            while len(self._held) >= self._length + FRAME:
-                self._read(0, self._length)
-                self._held = self._held[self._hop :]
-                self._start += self._hop
+def read_window(
+    samples: Samples, start: int, is_speech: Mask, segmenter: Segmenter, encoder: SpeakerEncoder
+) -> Window:
+    """Tell the speakers of a window apart.
 
-    def finish(self) -> None:
-        """No more comes: read what no window has held, together with what comes before it."""
-        self._hear(self._detector.flush())
-        if self.num_samples <= self._done:
-            return
-        self._read(0, len(self._held))
-
-    def _hear(self, probabilities: Samples) -> None:
-        for probability in probabilities:
-            goes_on = bool(self._speech) and self._speech[-1]
-            self._speech.append(bool(probability >= (_SPEECH_GOES_ON if goes_on else _SPEECH_STARTS)))
-
-    def _is_speech(self, start: int, frames: int) -> Mask:
-        """Of frames of activity from a sample of the stream on."""
-        places = np.minimum((start + np.arange(frames) * STEP) // FRAME, len(self._speech) - 1)
-        first, last = int(places[0]), int(places[-1]) + 1
-        speech = np.array(self._speech[first:last], np.bool_)[places - first]
-        return np.convolve(speech, np.ones(2 * _SPEECH_MARGIN + 1), mode="same") > 0.5
-
-    def _read(self, first: int, last: int) -> None:
-        samples = self._held[first:last]
-        self._done = self._start + last
-        if len(samples) < STEP:
-            return
-        is_speech = self._is_speech(self._start + first, num_frames(len(samples)))
-        if not is_speech.any():
-            return
-        activity = self._segmenter.activity(samples, is_speech)
-        vectors, seconds = self._voices(samples, activity)
-        spoken = (activity >= _SURE).sum(axis=0) * (STEP / SAMPLE_RATE)
-        self.windows.append(Window((self._start + first) // STEP, activity, vectors, seconds, spoken))
-
-    def _voices(self, samples: Samples, activity: Activity) -> tuple[Vectors, npt.NDArray[np.float64]]:
-        """A vector for each local speaker, of their time alone, else of all their time."""
-        vectors = np.zeros((NUM_LOCAL, self._encoder.dim), np.float32)
-        seconds = np.zeros(NUM_LOCAL)
-        active = activity >= _SURE
-        is_alone = active & (active.sum(axis=1, keepdims=True) == 1)
-        clips: list[Samples] = []
-        rows: list[int] = []
-        for row in range(NUM_LOCAL):
-            alone = _cut(samples, is_alone[:, row])
-            clip = alone if len(alone) >= SAMPLE_RATE // 2 else _cut(samples, active[:, row])
-            if len(clip) >= SHORTEST and np.any(clip):
-                seconds[row] = len(alone) / SAMPLE_RATE
-                clips.append(_middle(clip, _LONGEST_VOICE))
-                rows.append(row)
-        if rows:
-            vectors[rows] = self._encoder.embed(clips)
-        return vectors, seconds
+    samples: at least STEP of them. start: the frame at which they begin. is_speech: of each frame.
+    """
+    activity = segmenter.activity(samples, is_speech)
+    vectors = np.zeros((NUM_LOCAL, encoder.dim), np.float32)
+    seconds = np.zeros(NUM_LOCAL)
+    active = activity >= SURE
+    is_alone = active & (active.sum(axis=1, keepdims=True) == 1)
+    clips: list[Samples] = []
+    rows: list[int] = []
+    for row in range(NUM_LOCAL):
+        alone = _cut(samples, is_alone[:, row])
+        clip = alone if len(alone) >= SAMPLE_RATE // 2 else _cut(samples, active[:, row])
+        if len(clip) >= SHORTEST and np.any(clip):
+            seconds[row] = len(alone) / SAMPLE_RATE
+            clips.append(_middle(clip, _LONGEST_VOICE))
+            rows.append(row)
+    if rows:
+        vectors[rows] = encoder.embed(clips)
+    return Window(start, activity, vectors, seconds, active.sum(axis=0) * STEP_SECONDS)
 
 
 def _cut(samples: Samples, frames: Mask) -> Samples:
@@ -143,3 +126,48 @@ def _cut(samples: Samples, frames: Mask) -> Samples:
 def _middle(samples: Samples, longest: int) -> Samples:
     start = max(0, (len(samples) - longest) // 2)
     return samples[start : start + longest]
+
+
+class WindowReader:
+    """Takes the sound, keeps the windows. length, hop: samples, multiples of STEP."""
+
+    def __init__(self, segmenter: Segmenter, encoder: SpeakerEncoder, *, length: int, hop: int) -> None:
+        self._segmenter, self._encoder = segmenter, encoder
+        self._length, self._hop = length, hop
+        self._speech = SpeechFlags()
+        self._held: Samples = np.empty(0, np.float32)
+        self._start = 0  # sample of the stream with which the held ones begin
+        self._done = 0  # one past the last sample that is in a window
+        self.windows: list[Window] = []
+
+    @property
+    def num_samples(self) -> int:
+        """Of the stream so far."""
+        return self._start + len(self._held)
+
+    def accept(self, samples: Samples) -> None:
+        """Take float32 (n,), any n; what is no number counts as silence."""
+        for start in range(0, len(samples), self._hop):
+            block = cleaned(samples[start : start + self._hop])
+            self._speech.accept(block)
+            self._held = np.concatenate([self._held, block])
+            # A frame of the detector more than the window holds, so that all of it has been judged.
+            while len(self._held) >= self._length + FRAME:
+                self._read(self._held[: self._length])
+                self._held = self._held[self._hop :]
+                self._start += self._hop
+
+    def finish(self) -> None:
+        """No more comes: read what no window has held, together with what comes before it."""
+        self._speech.finish()
+        if self.num_samples > self._done:
+            self._read(self._held)
+
+    def _read(self, samples: Samples) -> None:
+        self._done = self._start + len(samples)
+        if len(samples) < STEP:
+            return
+        is_speech = self._speech.of_frames(self._start, num_frames(len(samples)))
+        if is_speech.any():
+            start = self._start // STEP
+            self.windows.append(read_window(samples, start, is_speech, self._segmenter, self._encoder))
