@@ -14,6 +14,7 @@
     ├── SessionError       (ValueError)    a recorded session is absent, in use, damaged or of another version
     ├── ServerError        (ValueError)    a server cannot be set up as asked
     ├── CommandError       (ValueError)    a spoken command cannot be taught, found or kept
+    ├── GrammarError       (ValueError)    a grammar of the assistant is wrong
     ├── SpeakerError       (ValueError)    a voice cannot be enrolled, told apart, found or kept
     └── OutputError        (OSError)       a result cannot be written
 
@@ -97,6 +98,10 @@ class CommandError(EarshotError, ValueError):
 
 class SpeakerError(EarshotError, ValueError):
     """A voice cannot be enrolled, told apart, found or kept."""
+
+
+class GrammarError(EarshotError, ValueError):
+    """A grammar of the assistant is wrong; the message begins with file and line."""
 
 
 class OutputError(EarshotError, OSError):

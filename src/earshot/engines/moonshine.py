@@ -17,9 +17,13 @@ from earshot.audio.cutting import CutOptions
 from earshot.audio.vad import FRAME
 from earshot.core.errors import EngineError, ModelError
 from earshot.core.types import SAMPLE_RATE, Audio, Capabilities, Grammar, Samples, Segment, Transcript, Word
+from earshot.decoding.beam import Beam
+from earshot.decoding.constraint import TokenConstraint, Vocabulary
 from earshot.engines.base import Engine, EngineOptions, check_request
+from earshot.engines.constrained import Searched
 from earshot.engines.endpointing import EndpointPredictor
-from earshot.engines.moonshine_model import Frames, Hypothesis, MoonshineModel
+from earshot.engines.moonshine_model import FIRST_TEXT_TOKEN, Frames, Hypothesis, MoonshineModel
+from earshot.engines.moonshine_search import new_beam, search
 from earshot.engines.offline import OfflineRecognizer
 from earshot.engines.plausibility import (
     ACCEPTED,
@@ -57,6 +61,7 @@ class MoonshineRecognizer(OfflineRecognizer):
         self.name = f"moonshine/{name}"
         self.capabilities = Capabilities(confidences=True, languages=frozenset({"en"}), max_duration=24.0)
         self._model = MoonshineModel(folder, num_threads=num_threads)
+        self._vocabulary: Vocabulary | None = None
         # It was trained on the frames of tiny-en and judges no other model's.
         self.endpoint_predictor = EndpointPredictor() if folder == embedded_folder() else None
 
@@ -77,6 +82,42 @@ class MoonshineRecognizer(OfflineRecognizer):
             self._transcript(audio, hypothesis if is_believed else _NOTHING)
             for audio, hypothesis, is_believed in zip(audios, said, believed, strict=True)
         ]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Its tokens by how they are spelled, for constraints."""
+        if self._vocabulary is None:
+            pieces = [piece.decode("utf-8", errors="replace") for piece in self._model.tokenizer.pieces]
+            pieces[:FIRST_TEXT_TOKEN] = [""] * FIRST_TEXT_TOKEN
+            self._vocabulary = Vocabulary(pieces)
+        return self._vocabulary
+
+    def search(self, audios: Sequence[Audio], constraint: TokenConstraint, *, width: int = 4) -> list[Searched]:
+        """See ``ConstrainedRecognizer``. Free recognition is one more row of the same batch."""
+        encoded = list(self._model.pool.map(self._model.encode, [audio.samples for audio in audios]))
+        batches = _batches(encoded, self._model.num_threads, rows_per_clip=width + 1)
+        results: dict[int, Searched] = {}
+
+        def run(batch: list[int]) -> None:
+            frames = [encoded[index] for index in batch]
+            beams = [[new_beam(each, constraint, width), new_beam(each, None, 1)] for each in frames]
+            search(self._model, frames, beams)
+            for index, (held, free) in zip(batch, beams, strict=True):
+                results[index] = self._searched(audios[index], held, free)
+
+        list(self._model.pool.map(run, batches))
+        return [results[index] for index in range(len(audios))]
+
+    def _searched(self, audio: Audio, held: Beam, free: Beam) -> Searched:
+        found = held.found()
+        written = " ".join(text for text, _ in self._model.tokenizer.words(found[0].tokens)) if found else ""
+        if not (heard := free.found()):
+            return Searched(tuple(found), written, "", 0.0)
+        hypothesis = Hypothesis(heard[0].tokens, heard[0].token_log_probs, is_complete=True)
+        words = self._model.tokenizer.words(hypothesis.tokens)
+        is_said = self.is_speech(audio.samples, hypothesis)
+        open_text = " ".join(text for text, _ in words) if is_said else ""
+        return Searched(tuple(found), written, open_text, heard[0].log_prob)
 
     def open_utterance(self) -> MoonshineUtterance:
         """A growing utterance, decoded again and again; see ``earshot.engines.streaming``."""
@@ -157,7 +198,7 @@ class MoonshineUtterance:
         )
 
 
-def _batches(encoded: Sequence[Frames], num_workers: int) -> list[list[int]]:
+def _batches(encoded: Sequence[Frames], num_workers: int, *, rows_per_clip: int = 1) -> list[list[int]]:
     """Indices of the clips, longest first, in batches of like length and at least one batch a worker."""
     order = sorted(range(len(encoded)), key=lambda index: -encoded[index].shape[1])
     largest = min(_MAX_CLIPS_IN_BATCH, max(1, math.ceil(len(order) / num_workers)))
@@ -167,7 +208,7 @@ def _batches(encoded: Sequence[Frames], num_workers: int) -> list[list[int]]:
         is_full = (
             not batch
             or len(batch) >= largest
-            or (len(batch) + 1) * encoded[batch[0]].shape[1] > _MAX_FRAMES_IN_BATCH
+            or (len(batch) + 1) * rows_per_clip * encoded[batch[0]].shape[1] > _MAX_FRAMES_IN_BATCH
         )
         if is_full:
             batches.append([index])

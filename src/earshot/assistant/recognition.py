@@ -1,0 +1,142 @@
+"""From sound to what was meant: recognition held to a grammar, and the decision whether to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from earshot.assistant.grammar import Grammar, Match
+from earshot.assistant.rejection import Evidence, probability
+from earshot.audio.resample import resample
+from earshot.core.types import SAMPLE_RATE, Audio
+from earshot.decoding.constraint import TokenConstraint
+from earshot.engines import EngineOptions, Recognizer, load_engine
+from earshot.engines.constrained import ConstrainedRecognizer, Searched
+
+MAX_ALTERNATIVES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What was said to the assistant.
+
+    intent: None when no sentence of the grammar fits at all. slots: what each becomes; spoken: its words.
+    text: the sentence of the grammar. confidence: probability in [0, 1] that it was said. accepted: whether to
+    act on it; where not, ``open_text``, what was heard without the grammar, goes on to whoever wants it.
+    template: file and line of the sentence. alternatives: other sentences that fit, the likelier first.
+    """
+
+    intent: str | None
+    slots: Mapping[str, Any]
+    text: str
+    confidence: float
+    accepted: bool
+    open_text: str = ""
+    spoken: Mapping[str, str] = field(default_factory=dict)
+    template: str | None = None
+    response: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    alternatives: tuple[str, ...] = ()
+
+
+class CommandRecognizer:
+    """Hears commands of a grammar. As safe to use from several threads as its engine.
+
+    engine: a recognizer, or the name of an engine. Moonshine and CTC engines are held to the grammar token by
+    token; PocketSphinx and Vosk get it in their own form; what others hear is matched forgivingly.
+    threshold: the probability from which on a command is accepted. width: hypotheses side by side.
+    """
+
+    def __init__(
+        self,
+        grammar: Grammar,
+        engine: Recognizer | str = "moonshine",
+        *,
+        threshold: float = 0.5,
+        width: int = 4,
+    ) -> None:
+        self.grammar = grammar
+        self.threshold = threshold
+        self._width = width
+        self._recognizer = (
+            load_engine(engine, EngineOptions(language=grammar.language)) if isinstance(engine, str) else engine
+        )
+        self._constraint: TokenConstraint | None = None
+        if isinstance(self._recognizer, ConstrainedRecognizer):
+            self._constraint = TokenConstraint(grammar.automaton, self._recognizer.vocabulary)
+
+    def recognize(self, audio: Audio, *, context: Mapping[str, Any] | None = None) -> Recognition:
+        """One command: a recording that holds it and little else."""
+        return self.recognize_batch([audio], context=context)[0]
+
+    def recognize_batch(
+        self, audios: Sequence[Audio], *, context: Mapping[str, Any] | None = None
+    ) -> list[Recognition]:
+        """Several, decoded together where the engine gains from it."""
+        heard = [resample(audio, SAMPLE_RATE) for audio in audios]
+        if self._constraint is not None:
+            return self._constrained(heard, context)
+        return [self._open(audio, context) for audio in heard]
+
+    def _constrained(self, audios: Sequence[Audio], context: Mapping[str, Any] | None) -> list[Recognition]:
+        assert isinstance(self._recognizer, ConstrainedRecognizer)
+        assert self._constraint is not None
+        limit = self._recognizer.capabilities.max_duration or float("inf")
+        short = [index for index, audio in enumerate(audios) if 0 < audio.duration <= limit]
+        searched = self._recognizer.search(
+            [audios[index] for index in short], self._constraint, width=self._width
+        )
+        results: dict[int, Recognition] = {
+            index: self._judged(audios[index], one, context) for index, one in zip(short, searched, strict=True)
+        }
+        return [results.get(index) or self._open(audio, context) for index, audio in enumerate(audios)]
+
+    def _judged(self, audio: Audio, searched: Searched, context: Mapping[str, Any] | None) -> Recognition:
+        for found in searched.found:
+            match = self.grammar.match(found.text, context=context)
+            if match is None:  # its context does not fit
+                continue
+            if found is searched.found[0]:
+                match = self.grammar.match(searched.written, context=context) or match
+            evidence = Evidence(
+                open_log_prob=searched.open_log_prob,
+                log_prob=found.log_prob,
+                num_letters=len(found.text),
+                open_text=searched.open_text,
+                text=found.text,
+                duration=audio.duration,
+            )
+            others = tuple(one.text.strip() for one in searched.found if one is not found)[:MAX_ALTERNATIVES]
+            confidence = probability(evidence)
+            return self._recognition(match, confidence, searched.open_text, others)
+        return _unmatched(searched.open_text)
+
+    def _open(self, audio: Audio, context: Mapping[str, Any] | None) -> Recognition:
+        """Free recognition, matched forgivingly."""
+        text = self._recognizer.transcribe(audio).text
+        match = self.grammar.match(text, context=context) or self.grammar.nearest(text, context=context)
+        if match is None:
+            return _unmatched(text)
+        return self._recognition(match, max(0.0, 1.0 - 2.5 * match.distance), text, ())
+
+    def _recognition(
+        self, match: Match, confidence: float, open_text: str, others: tuple[str, ...]
+    ) -> Recognition:
+        return Recognition(
+            match.intent,
+            match.slots,
+            match.text,
+            confidence,
+            confidence >= self.threshold,
+            open_text,
+            match.spoken,
+            str(match.template.place),
+            match.template.block.response,
+            match.metadata,
+            others,
+        )
+
+
+def _unmatched(text: str) -> Recognition:
+    return Recognition(None, {}, "", 0.0, False, text)
