@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -80,7 +79,9 @@ def find_encoder(name: str | None = None, *, num_threads: int | None = None) -> 
             "no voice encoder is installed", fix=f"{ge2e.HOW_TO_INSTALL} (it needs none of its dependencies)"
         )
     if kind == "sherpa" and place:
-        raise UnknownModelError(f"speaker models of sherpa-onnx cannot be read yet ({Path(place)})")
+        from earshot.speakers.sherpa_voices import SherpaEncoder
+
+        return SherpaEncoder(place, num_threads=threads)
     raise UnknownModelError(
         f"there is no voice encoder {name[:80]!r}", fix=nearest(name, ("ge2e", "earshot", "sherpa:FILE"))
     )

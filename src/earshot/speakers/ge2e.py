@@ -15,35 +15,19 @@ import numpy.typing as npt
 
 from earshot.core.errors import ModelError
 from earshot.core.types import Samples
-from earshot.features.filters import RowMixer, mel_filters
-from earshot.features.front_end import FrontEnd
-from earshot.features.stft import Matrix, StftOptions
+from earshot.features.stft import Matrix
 from earshot.speakers.encoder import check_length, unit_rows
 from earshot.speakers.ge2e_weights import GRAPH, HOW_TO_INSTALL, NAME, is_available, model_folder
+from earshot.speakers.mel_power import HOP, MelPower, ge2e_filters
 from earshot.speakers.types import Vectors
 
-__all__ = ["HOW_TO_INSTALL", "Ge2eEncoder", "MelPower", "is_available"]
+__all__ = ["HOW_TO_INSTALL", "Ge2eEncoder", "is_available"]
 
-_HOP = 160
-_NUM_MELS = 40
 _PART = 160  # frames that the net was trained on (140 to 180)
 _STEP = 80  # frames between two parts of a clip
 _LONGEST = 180  # frames that are read in one go
 _LEVEL = 10 ** (-30 / 20)  # RMS that the net expects
 _BATCH = 64  # windows read together
-
-
-class MelPower(FrontEnd):
-    """Mel power as librosa computes it: 40 Slaney filters on centred 25 ms Hann frames, no logarithm."""
-
-    def __init__(self) -> None:
-        stft = StftOptions(window_length=400, hop_length=_HOP, fft_length=400, padding="center")
-        super().__init__(stft, _NUM_MELS)
-        filters = mel_filters(_NUM_MELS, stft.fft_length, stft.sample_rate, scale="slaney", has_unit_area=True)
-        self._filters = RowMixer(filters)
-
-    def _from_power(self, power: Matrix) -> Matrix:
-        return self._filters(power)
 
 
 class Ge2eEncoder:
@@ -57,7 +41,7 @@ class Ge2eEncoder:
     def __init__(self, folder: Path | None = None, *, num_threads: int = 1) -> None:
         path = (folder or model_folder()) / GRAPH
         self._session = _session(path, num_threads)
-        self._front_end = MelPower()
+        self._front_end = MelPower(400, ge2e_filters())
 
     def embed(self, clips: Sequence[Samples]) -> Vectors:
         """See SpeakerEncoder."""
@@ -87,13 +71,13 @@ class Ge2eEncoder:
         parts: dict[tuple[int, int], int] = {}
         held: list[list[int]] = []
         for start, end in spans:
-            first, last = start // _HOP, -(-end // _HOP)
+            first, last = start // HOP, -(-end // HOP)
             frames = _grid(first, last) if last - first > _LONGEST else [(first, last)]
             held.append([parts.setdefault(span, len(parts)) for span in frames])
         energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
         scaled = []
         for first, last in parts:
-            low, high = first * _HOP, min(last * _HOP, len(samples))
+            low, high = first * HOP, min(last * HOP, len(samples))
             scaled.append(mel[first:last] * _gain_of((energy[high] - energy[low]) / max(1, high - low)))
         vectors = self._embed_parts(scaled)
         return unit_rows(np.stack([vectors[rows].mean(axis=0) for rows in held]))
