@@ -20,9 +20,11 @@ from earshot.engines import DEFAULT_ENGINE, EngineOptions, Recognizer, Task, loa
 from earshot.engines.offline import RecognizedRegion, gather, recognize_blocks, recognize_window
 from earshot.transcription.processors import BareTextPunctuation, Punctuators
 from earshot.transcription.sentences import split_sentences
+from earshot.transcription.speakers import SpeakerOptions, named, remembered_names
 
 if TYPE_CHECKING:
     from earshot.engines.alignment import Aligner
+    from earshot.speakers.types import Diarization
     from earshot.text.numbers import NumberForm
 
 Source: TypeAlias = Path | str | BinaryIO | Audio | AudioReader
@@ -42,6 +44,7 @@ class TranscriptionOptions:
     a net for it. numbers: all in words or in digits, None for as the engine writes them. sentences: a segment a
     sentence where there is punctuation, else a stretch of speech.
     grammar, hot_words: for engines that take them; what fits a grammar is not punctuated.
+    speakers: tell who says each word, by finding voices; None for not. It needs the words' times.
     """
 
     engine: str = DEFAULT_ENGINE
@@ -57,6 +60,7 @@ class TranscriptionOptions:
     sentences: bool = True
     grammar: Grammar | None = None
     hot_words: tuple[str, ...] = ()
+    speakers: SpeakerOptions | None = None
 
     @property
     def engine_options(self) -> EngineOptions:
@@ -101,10 +105,58 @@ class Transcriber:
         on_warning: told what is wrong with a damaged recording.
         Raises AudioError when the source cannot be read.
         """
+        if self.options.speakers is not None:
+            return self._with_names(
+                *self.diarized(source, channel=channel, progress=progress, on_warning=on_warning)
+            )
         with _opened(source, channel, on_warning) as sound:
-            segments, language = gather(self._regions(sound, progress))
-            duration = sound.seconds
-        return Transcript(segments, language, duration, self.recognizer.name)
+            return self._transcript(sound, progress)
+
+    def diarized(
+        self,
+        source: Source,
+        *,
+        channel: int | None = None,
+        progress: ProgressCallback | None = None,
+        on_warning: WarningCallback | None = None,
+    ) -> tuple[Transcript, Diarization]:
+        """The transcript with a label for who says each word ("S1" …), and who spoke when. The sound is read
+        once.
+
+        Raises as ``transcribe`` does, and MissingExtraError where no encoder of voices is installed.
+        """
+        from earshot.speakers.assignment import assign_speakers
+
+        diarizer = self._speaker_options.diarizer(self.options.num_threads)
+        with _opened(source, channel, on_warning) as sound:
+            sound.listeners.append(diarizer.accept)
+            transcript = self._transcript(sound, progress)
+        diarization = diarizer.finish()
+        return assign_speakers(transcript, diarization.turns), diarization
+
+    def assign(self, transcript: Transcript, source: Source, *, channel: int | None = None) -> Transcript:
+        """A transcript that was made of this sound before, with who says each word. Raises AudioError."""
+        from earshot.speakers.assignment import assign_speakers
+
+        diarizer = self._speaker_options.diarizer(self.options.num_threads)
+        with _opened(source, channel, None) as sound:
+            for block in sound:
+                diarizer.accept(block)
+        diarization = diarizer.finish()
+        return self._with_names(assign_speakers(transcript, diarization.turns), diarization)
+
+    @property
+    def _speaker_options(self) -> SpeakerOptions:
+        return self.options.speakers or SpeakerOptions()
+
+    def _with_names(self, transcript: Transcript, diarization: Diarization) -> Transcript:
+        if not self._speaker_options.has_names:
+            return transcript
+        return named(transcript, remembered_names(diarization))
+
+    def _transcript(self, sound: _Sound, progress: ProgressCallback | None) -> Transcript:
+        segments, language = gather(self._regions(sound, progress))
+        return Transcript(segments, language, sound.seconds, self.recognizer.name)
 
     def segments(
         self,
@@ -114,7 +166,14 @@ class Transcriber:
         progress: ProgressCallback | None = None,
         on_warning: WarningCallback | None = None,
     ) -> Iterator[Segment]:
-        """The segments in order, as they are recognized; memory does not grow with the recording."""
+        """The segments in order, as they are recognized; memory does not grow with the recording.
+
+        Who speaks is known at the end only, so with ``options.speakers`` all segments come then.
+        """
+        if self.options.speakers is not None:
+            transcript = self.transcribe(source, channel=channel, progress=progress, on_warning=on_warning)
+            yield from transcript.segments
+            return
         with _opened(source, channel, on_warning) as sound:
             for region in self._regions(sound, progress):
                 yield from region.segments
@@ -238,16 +297,23 @@ def _pause(segment: Segment, after: Segment | None) -> float | None:
 
 
 class _Sound:
-    """16 kHz blocks of a source, counted as they pass. total: seconds in all where the source tells."""
+    """16 kHz blocks of a source, counted as they pass. total: seconds in all where the source tells.
+
+    listeners: get each block, too.
+    """
 
     def __init__(self, blocks: Iterable[Samples], sample_rate: int, total: float | None) -> None:
         self._blocks = blocks
         self._sample_rate = sample_rate
         self._num_samples = 0
         self.total = total
+        self.listeners: list[Callable[[Samples], None]] = []
 
     def __iter__(self) -> Iterator[Samples]:
-        return resampled(self._counted(), self._sample_rate)
+        for block in resampled(self._counted(), self._sample_rate):
+            for listen in self.listeners:
+                listen(block)
+            yield block
 
     def _counted(self) -> Iterator[Samples]:
         for block in self._blocks:
