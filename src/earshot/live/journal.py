@@ -8,10 +8,12 @@
 
 Events have a ``type``: ``final`` (``index`` from 0, ``text``, ``start``, ``end``, ``language``, ``speaker``,
 ``words``, and ``raw``, the engine's own text, where post-processing changed it), ``words`` (``index`` and the
-words of that final with their times, which are found a moment later), ``speech_started`` and ``speech_ended``
-(``time``), ``notice`` (``kind``, ``text``), ``translation`` and ``summary`` (``text``, ``language``, ``start``,
-``end``) and ``restarted`` (finals before it do not count: all was recognized
-again). A reader leaves out types it does not know and lines it cannot read.
+words of that final with their times, which are found a moment later), ``speaker`` (``index`` and who said that
+final, where that was known only a moment later), ``speech_started`` and ``speech_ended`` (``time``), ``notice``
+(``kind``, ``text``), ``translation`` and ``summary`` (``text``, ``language``, ``start``, ``end``) and
+``restarted`` (finals before it do not count: all was recognized again). An utterance in which several people
+speak is a final for each, the ``raw`` text of all of it with the first. A reader leaves out types it does not
+know and lines it cannot read.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ class SessionMeta:
     """What a session is. created: local time, ISO 8601. engine, model, language: None where only sound is kept.
 
     source: the microphone's or the file's name. punctuation, numbers: as in ``TranscriptionOptions``.
+    diarize: speakers are told apart. num_speakers: how many there are, None where that was not said.
     is_complete: it ended as it should and all is recognized.
     duration: seconds of sound, None until it is complete.
     """
@@ -60,6 +63,8 @@ class SessionMeta:
     language: str | None = None
     punctuation: bool = True
     numbers: NumberForm | None = None
+    diarize: bool = False
+    num_speakers: int | None = None
     is_complete: bool = False
     duration: float | None = None
 

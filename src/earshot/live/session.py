@@ -19,6 +19,7 @@ from earshot.live.finishing import Finisher, SegmentSink, Tail
 from earshot.live.following import Follower, Followers, Remark
 from earshot.live.journal import SessionJournal, SessionMeta, disk_notice, event_fields, now, segment_fields
 from earshot.live.pump import Pump
+from earshot.live.speakers import Answer, Speakers, TrackerFactory, online_tracker, split_by_speaker
 from earshot.transcription import TranscriptionOptions
 from earshot.transcription.processors import PostProcessor, Punctuators, TextOptions, post_processors
 
@@ -44,6 +45,10 @@ _MARGIN = 0.2
 
 _TAIL = 45.0
 """Seconds of sound kept for word times: longer than any engine's utterance."""
+
+_SPEAKER_PATIENCE = 0.1
+"""Seconds that a final of live speech waits to hear who said it. Whoever is not known by then is named in the
+journal and the sinks alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Session:
     events.
     has_journal: keep sound and text in a folder of ``home`` (None: the user's own), crash-proof.
     duration: seconds after which it stops. aligners, punctuators: to share what is loaded with other sessions.
+    tracker: loads what tells speakers apart where ``options.speakers`` asks for that; None for our own. Finals
+    then say who speaks, and are cut where the speaker changes.
     lost: seconds that a full disk has cost, known after leaving.
     """
 
@@ -103,6 +110,7 @@ class Session:
         duration: float | None = None,
         aligners: dict[str, Aligner | None] | None = None,
         punctuators: Punctuators | None = None,
+        tracker: TrackerFactory | None = None,
     ) -> None:
         self.options = options or TranscriptionOptions()
         self.journal: SessionJournal | None = None
@@ -111,6 +119,7 @@ class Session:
         self._recognizer = recognizer
         self._processors = [*_finishing(self.options, punctuators), *processors]
         self._aligners = aligners
+        self._tracker = tracker
         self._sinks = sinks
         self._remarks: deque[Remark] = deque()
         self._followers = Followers(followers, self._remarks, self._notices)
@@ -170,6 +179,7 @@ class Session:
 
     def __iter__(self) -> Iterator[SessionEvent]:
         with ExitStack() as stack:
+            speakers = self._speakers(stack)  # loads beside the engine
             recognizer = self._recognizer
             if recognizer is None:
                 recognizer = load_engine(self.options.engine, self.options.engine_options)
@@ -181,15 +191,19 @@ class Session:
             stream = stack.enter_context(
                 recognizer.stream(grammar=options.grammar, hot_words=options.hot_words)
             )
+            if speakers is not None:
+                speakers.wait_until_loaded()
             self._is_ready = True
-            yield from self._recognized(stream, finisher)
+            yield from self._recognized(stream, finisher, speakers)
         self._followers.close()
         yield from self._news()
         self._is_complete = True
         if self._pump.error is not None:
             raise self._pump.error
 
-    def _recognized(self, stream: RecognitionStream, finisher: Finisher) -> Iterator[SessionEvent]:
+    def _recognized(
+        self, stream: RecognitionStream, finisher: Finisher, speakers: Speakers | None
+    ) -> Iterator[SessionEvent]:
         tail = Tail(_TAIL)
         while (block := self._backlog.take(_STEP, _TICK)) is not None:
             yield from self._news()
@@ -197,29 +211,53 @@ class Session:
                 continue
             self._ease(stream)
             tail.append(block)
-            yield from self._told_all(stream.accept(block), tail, finisher)
-        yield from self._told_all(stream.finish(), tail, finisher)
+            if speakers is not None:
+                speakers.append(block)
+            yield from self._told_all(stream.accept(block), tail, finisher, speakers)
+        yield from self._told_all(stream.finish(), tail, finisher, speakers)
 
-    def _told_all(self, events: Iterable[Event], tail: Tail, finisher: Finisher) -> Iterator[Event]:
+    def _told_all(
+        self, events: Iterable[Event], tail: Tail, finisher: Finisher, speakers: Speakers | None
+    ) -> Iterator[Event]:
         for event in events:
-            told = self._told(event, tail, finisher)
-            self._followers.put(told)
-            yield told
+            for told in self._told(event, tail, finisher, speakers):
+                self._followers.put(told)
+                yield told
 
-    def _told(self, event: Event, tail: Tail, finisher: Finisher) -> Event:
-        """The event as the user gets it, after the journal has it."""
+    def _told(self, event: Event, tail: Tail, finisher: Finisher, speakers: Speakers | None) -> Iterator[Event]:
+        """The event as the user gets it, after the journal has it: a final for each who spoke in it."""
         if not isinstance(event, Final):
             self._write(event_fields(event))
-            return event
+            yield event
+            return
         raw = replace(event.segment, language=event.segment.language or self._language)
         segment = self._processed(raw)
-        index = self._num_finals
-        self._num_finals += 1
         changed = {"raw": raw.text} if raw.text != segment.text else {}
-        self._write({"type": "final", "index": index, **segment_fields(segment), **changed})
-        finisher.put(index, segment, *tail.between(segment.start - _MARGIN, segment.end + _MARGIN))
-        self._delay = self._pump.age(segment.end) if self._source.is_live else None
-        return Final(segment)
+        late = speakers.ask(segment.start, segment.end) if speakers is not None else None
+        for part in self._by_speaker(segment, late, tail, finisher):
+            index = self._num_finals
+            self._num_finals += 1
+            self._write({"type": "final", "index": index, **segment_fields(part), **changed})
+            changed = {}
+            sound = tail.between(part.start - _MARGIN, part.end + _MARGIN)
+            finisher.put(index, part, *sound, speaker=late if part.speaker is None else None)
+            self._delay = self._pump.age(segment.end) if self._source.is_live else None
+            yield Final(part)
+
+    def _by_speaker(
+        self, segment: Segment, answer: Answer | None, tail: Tail, finisher: Finisher
+    ) -> tuple[Segment, ...]:
+        """Who says it, as far as that is known in time."""
+        if answer is None:
+            return (segment,)
+        try:
+            turns = answer.result(_SPEAKER_PATIENCE if self._source.is_live else None)
+        except TimeoutError:
+            return (segment,)
+        if len({turn.speaker for turn in turns}) > 1:  # then it matters when each word was said
+            sound = tail.between(segment.start - _MARGIN, segment.end + _MARGIN)
+            segment = finisher.timed_at_once(segment, *sound)
+        return split_by_speaker(segment, turns)
 
     def _processed(self, segment: Segment) -> Segment:
         for process in list(self._processors):
@@ -287,6 +325,7 @@ class Session:
 
     def _meta(self) -> SessionMeta:
         options = self.options
+        speakers = options.speakers
         engine = self._recognizer.name.split("/")[0] if self._recognizer else options.engine
         return SessionMeta(
             now(),
@@ -296,7 +335,17 @@ class Session:
             options.language,
             punctuation=options.punctuation,
             numbers=options.numbers,
+            diarize=speakers is not None,
+            num_speakers=speakers.num_speakers if speakers is not None else None,
         )
+
+    def _speakers(self, stack: ExitStack) -> Speakers | None:
+        if self.options.speakers is None:
+            return None
+        tracker = self._tracker or online_tracker(self.options.speakers)
+        speakers = Speakers(tracker, self._notices, is_live=self._source.is_live)
+        stack.callback(speakers.close)
+        return speakers
 
     def _finisher(self, recognizer: Recognizer) -> Finisher:
         return Finisher(

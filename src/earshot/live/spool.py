@@ -42,9 +42,10 @@ def read_segment(fields: Mapping[str, Any]) -> Segment:
     text, start, end = fields["text"], float(fields["start"]), float(fields["end"])
     if not isinstance(text, str) or not 0 <= start <= end < math.inf:  # false for NaN
         raise ValueError("no segment")
-    return Segment(
-        text, start, end, read_words(fields.get("words", [])), fields.get("speaker"), fields.get("language")
-    )
+    speaker = fields.get("speaker")
+    if not isinstance(speaker, str | None):
+        raise ValueError("no speaker")
+    return Segment(text, start, end, read_words(fields.get("words", [])), speaker, fields.get("language"))
 
 
 def read_words(rows: Any) -> tuple[Word, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from earshot.audio.journal import count_samples, open_journal_audio, repair_audio
-from earshot.core.errors import SessionError
+from earshot.core.errors import EarshotError, SessionError
 from earshot.core.files import output_error
 from earshot.core.progress import ProgressCallback
 from earshot.core.types import SAMPLE_RATE, Segment, Transcript
@@ -30,13 +31,20 @@ from earshot.live.journal import (
     sessions_home,
     write_meta,
 )
+from earshot.live.relabelling import Names, spoken_by, turns_of
 from earshot.live.spool import read_segment, read_words
 from earshot.models.lock import is_held, locked
+from earshot.speakers.types import Turn
 from earshot.text.numbers import NumberForm
-from earshot.transcription import Transcriber
+from earshot.transcription import SpeakerOptions, Transcriber
+from earshot.transcription.speakers import remembered_names
+from earshot.transcription.transcriber import WarningCallback
 
 _LONGEST_LINE = 10_000_000
 """Bytes; a longer line of events is damage, not an utterance."""
+
+
+_MOST_SPEAKERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +176,16 @@ def _meta(data: Mapping[str, Any], guess: SessionMeta) -> SessionMeta:
         "model": (str,),
         "language": (str,),
         "punctuation": (bool,),
+        "diarize": (bool,),
+        "num_speakers": (int,),
         "is_complete": (bool,),
         "duration": (int, float),
     }
     fields = {name: data[name] for name, kind in kinds.items() if isinstance(data.get(name), kind)}
     if data.get("numbers") in get_args(NumberForm):
         fields["numbers"] = data["numbers"]
+    if not 1 <= fields.get("num_speakers", 1) <= _MOST_SPEAKERS:
+        del fields["num_speakers"]
     return replace(guess, **fields)
 
 
@@ -208,6 +220,10 @@ class _Finals:
                     if index in self._segments:
                         words = read_words(event["words"])
                         self._segments[index] = replace(self._segments[index], words=words)
+                case "speaker":
+                    index = int(event["index"])
+                    if index in self._segments and isinstance(event["speaker"], str):
+                        self._segments[index] = replace(self._segments[index], speaker=event["speaker"])
 
     def segments(self) -> list[Segment]:
         return [self._segments[index] for index in sorted(self._segments)]
@@ -221,24 +237,43 @@ class _Finals:
         return max((segment.end for segment in self._segments.values()), default=0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """How it is found out who speaks."""
+
+    options: SpeakerOptions
+    names: Names
+    on_warning: WarningCallback | None
+
+
 def recover(
     session: StoredSession,
     transcriber: Transcriber | None,
     *,
     is_all: bool = False,
+    speakers: SpeakerOptions | None = None,
+    names: Names = remembered_names,
     progress: ProgressCallback | None = None,
+    on_warning: WarningCallback | None = None,
 ) -> list[Segment]:
     """Repair the sound, recognize what is behind the last final, and mark the session complete.
 
-    transcriber: None to leave the text as it is. is_all: recognize everything again. May be interrupted and
-    called again. Returns the new segments. Raises SessionError while the session is still recorded.
+    transcriber: None to leave the text as it is. is_all: recognize everything again. speakers: tell them apart
+    in a session that did not; one that did goes on with the labels that it showed. names: of those who are
+    known. on_warning: told where speakers cannot be told apart; without it, that is an error.
+    May be interrupted and called again. Returns the new segments.
+    Raises SessionError while the session is still recorded.
     """
     if session.is_running:
         raise SessionError(f"the session {session.id} is being recorded right now", fix="end it first")
     with locked(session.folder / LOCK):
         repair_audio(session.audio_path)
-        new = list(_recognized(session, transcriber, is_all, progress)) if transcriber is not None else []
         meta = dataclasses.replace(session.meta, is_complete=True, duration=session.duration)
+        if speakers is not None:
+            meta = dataclasses.replace(meta, diarize=True, num_speakers=speakers.num_speakers)
+        wish = speakers or (SpeakerOptions(meta.num_speakers) if meta.diarize else None)
+        who = None if wish is None else _Who(wish, names, on_warning)
+        new = list(_recognized(session, transcriber, is_all, who, progress)) if transcriber is not None else []
         if transcriber is not None and meta.engine is None:
             options = transcriber.options
             meta = dataclasses.replace(
@@ -249,7 +284,11 @@ def recover(
 
 
 def _recognized(
-    session: StoredSession, transcriber: Transcriber, is_all: bool, progress: ProgressCallback | None
+    session: StoredSession,
+    transcriber: Transcriber,
+    is_all: bool,
+    who: _Who | None,
+    progress: ProgressCallback | None,
 ) -> Iterator[Segment]:
     events = session.folder / EVENTS
     finals = _Finals()
@@ -259,11 +298,26 @@ def _recognized(
         for event in _events(events):
             finals.take(event)
     begin = round(finals.end * SAMPLE_RATE)
+    turns = None if who is None else _turns(session, finals, who)
+    numbers = itertools.count(finals.next_index)
     with open_journal_audio(session.audio_path, begin) as reader:
-        for index, segment in enumerate(transcriber.segments(reader, progress=progress), finals.next_index):
+        for segment in transcriber.segments(reader, progress=progress):
             placed = shifted(segment, begin / SAMPLE_RATE)
-            append_to(events, [{"type": "final", "index": index, **segment_fields(placed)}])
-            yield placed
+            parts = (placed,) if turns is None else spoken_by(placed, turns)
+            for part in parts:
+                append_to(events, [{"type": "final", "index": next(numbers), **segment_fields(part)}])
+                yield part
+
+
+def _turns(session: StoredSession, finals: _Finals, who: _Who) -> tuple[Turn, ...] | None:
+    try:
+        with open_journal_audio(session.audio_path) as whole:
+            return turns_of(whole, who.options, finals.segments(), who.names)
+    except EarshotError as error:
+        if who.on_warning is None:
+            raise
+        who.on_warning(f"speakers are not told apart: {error}")
+        return None
 
 
 def shifted(segment: Segment, seconds: float) -> Segment:
