@@ -13,7 +13,7 @@ import click
 
 from earshot.audio.capture import Notice
 from earshot.audio.meter import Level
-from earshot.core.types import Final, Partial, SpeechEnded, SpeechStarted
+from earshot.core.types import Final, Partial, Segment, SpeechEnded, SpeechStarted
 from earshot.live.following import Remark
 from earshot.live.journal import event_fields, segment_fields
 from earshot.live.session import Session, SessionEvent, SessionStatus
@@ -37,7 +37,7 @@ class Screen(Protocol):
 
 
 class Lines:
-    """A line an utterance on standard output, its translation below it, the summary at the end.
+    """A line an utterance on standard output, after who says it; its translation below, the summary at the end.
 
     Notices go to standard error.
     """
@@ -56,7 +56,7 @@ class Lines:
         """See above; partials are left out."""
         match event:
             case Final(segment):
-                click.echo(clean_text(segment.text))  # which flushes
+                click.echo(spoken_line(segment))  # which flushes
             case Remark("translation", text):
                 click.echo(f"  {clean_text(text)}")
             case Remark("summary", text):
@@ -111,6 +111,7 @@ class Terminal:
         self._status = status
         self._partial = ""
         self._summary = ""
+        self._colours = SpeakerColours()
         self._console = console or Console(highlight=False, soft_wrap=False)
         self._live = Live(
             get_renderable=self._render, console=self._console, refresh_per_second=8, transient=True
@@ -137,7 +138,7 @@ class Terminal:
                 self._partial = clean_text(segment.text)
             case Final(segment):
                 self._partial = ""
-                self._console.print(Text(clean_text(segment.text)))
+                self._console.print(self._line(segment))
             case Remark("translation", text):
                 self._console.print(Text(f"  {clean_text(text)}", style="cyan"))
             case Remark("summary", text):
@@ -146,6 +147,15 @@ class Terminal:
                 self._console.print(Text(text, style="yellow"))
             case SpeechEnded():
                 self._partial = ""
+
+    def _line(self, segment: Segment) -> Text:
+        from rich.text import Text
+
+        text = clean_text(segment.text)
+        if segment.speaker is None:
+            return Text(text)
+        name = clean_text(segment.speaker)
+        return Text.assemble((name, f"bold {self._colours.of(name)}"), "  ", text)
 
     def _render(self) -> RenderableType:
         from rich.console import Group
@@ -162,6 +172,27 @@ class Terminal:
         """What has room on three lines: what is taller than the screen could not be taken back."""
         room = max(20, self._console.width * 3 - 10)
         return text if len(text) <= room else f"…{text[-room:]}"
+
+
+class SpeakerColours:
+    """A colour for each speaker, kept from his first word on. Those of the sixteen that read well on black and
+    on white; with more speakers than colours they begin anew.
+    """
+
+    _CYCLE = ("blue", "magenta", "green", "red", "yellow", "bright_black")
+
+    def __init__(self) -> None:
+        self._colours: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        """As rich calls it."""
+        return self._colours.setdefault(name, self._CYCLE[len(self._colours) % len(self._CYCLE)])
+
+
+def spoken_line(segment: Segment) -> str:
+    """``Anna: Good morning.``, or the text alone where nobody knows who says it."""
+    text = clean_text(segment.text)
+    return text if segment.speaker is None else f"{clean_text(segment.speaker)}: {text}"
 
 
 def status_line(status: SessionStatus) -> Text:

@@ -11,6 +11,7 @@ from earshot.cli._options import read_grammar, split_list, text_options
 from earshot.cli._outputs import check_folder
 from earshot.cli._screen import choose_screen
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
+from earshot.cli._voices import speaker_options
 from earshot.core.types import Transcript
 from earshot.engines import DEFAULT_ENGINE, find_engine
 from earshot.live.following import summary, translation
@@ -19,7 +20,7 @@ from earshot.live.spool import SegmentSpool
 from earshot.live.stored import open_session, remove_session, unfinished_sessions
 from earshot.text.formats import FORMATS, find_format, write_transcript
 from earshot.text.numbers import NumberForm
-from earshot.transcription import TranscriptionOptions
+from earshot.transcription import SpeakerOptions, TranscriptionOptions
 
 _NOTHING_YET = 10.0
 """Seconds of sound that nobody misses when the engine could not be loaded."""
@@ -27,7 +28,7 @@ _NOTHING_YET = 10.0
 _EXAMPLES = """\b
 Examples:
   earshot listen
-  earshot listen --device usb -o meeting.txt -o meeting.srt
+  earshot listen --device usb --diarize -o meeting.txt -o meeting.srt
   earshot listen --engine vosk --language de --json > events.jsonl
   arecord -q -f S16_LE -r 16000 | earshot listen -"""
 
@@ -64,6 +65,7 @@ Examples:
     help="Silence that ends a sentence which sounds unfinished: longer waits more and cuts less.",
 )
 @text_options
+@speaker_options
 @click.option("--translate", "target", metavar="CODE", help="Also into this language, offline.")
 @click.option("--translation-model", metavar="FOLDER", help="A CTranslate2 model [Apertium].")
 @click.option("--summary", "is_summarized", is_flag=True, help="Also what was said in a few sentences.")
@@ -84,6 +86,7 @@ def listen(
     pause: float | None,
     is_punctuated: bool,
     numbers: NumberForm | None,
+    speakers: SpeakerOptions | None,
     target: str | None,
     translation_model: str | None,
     is_summarized: bool,
@@ -110,6 +113,7 @@ def listen(
         punctuation=is_punctuated,
         numbers=numbers,
         max_pause=pause,
+        speakers=speakers,
     )
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())

@@ -11,8 +11,9 @@ import click
 
 from earshot.cli._options import choose_formats
 from earshot.cli._outputs import check_folder
-from earshot.cli._screen import clock
+from earshot.cli._screen import clock, spoken_line
 from earshot.cli._sound import complain
+from earshot.cli._voices import speaker_options
 from earshot.core.errors import EarshotError, SessionError
 from earshot.engines import DEFAULT_ENGINE
 from earshot.live.export import AUDIO_FORMATS, export_audio
@@ -25,7 +26,7 @@ from earshot.live.stored import (
 )
 from earshot.text.clean import clean_text
 from earshot.text.formats import FORMATS, find_format, write_transcript
-from earshot.transcription import Transcriber, TranscriptionOptions
+from earshot.transcription import SpeakerOptions, Transcriber, TranscriptionOptions
 
 _SESSION = click.argument("name", metavar="SESSION")
 
@@ -88,7 +89,7 @@ def show(name: str) -> None:
     if segments:
         click.echo()
     for segment in segments:
-        click.echo(f"{clock(segment.start)}  {clean_text(segment.text)}")
+        click.echo(f"{clock(segment.start)}  {spoken_line(segment)}")
 
 
 @sessions.command("recover")
@@ -97,8 +98,14 @@ def show(name: str) -> None:
 @click.option("--engine", metavar="NAME", help="The recognizer [the session's own].")
 @click.option("--model", metavar="NAME", help="A name from 'earshot models list', or a folder.")
 @click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru.")
+@speaker_options
 def recover_command(
-    name: str | None, is_all: bool, engine: str | None, model: str | None, language: str | None
+    name: str | None,
+    is_all: bool,
+    engine: str | None,
+    model: str | None,
+    language: str | None,
+    speakers: SpeakerOptions | None,
 ) -> int:
     """Recognize what a crash left unrecognized, in SESSION or in all that were cut off.
 
@@ -116,7 +123,7 @@ def recover_command(
     failures: list[EarshotError] = []
     for session in chosen:
         try:
-            _recover(session, is_all, engine, model, language)
+            _recover(session, is_all, engine, model, language, speakers)
         except SessionError as error:
             failures.append(error)
     for failure in failures:
@@ -125,7 +132,12 @@ def recover_command(
 
 
 def _recover(
-    session: StoredSession, is_all: bool, engine: str | None, model: str | None, language: str | None
+    session: StoredSession,
+    is_all: bool,
+    engine: str | None,
+    model: str | None,
+    language: str | None,
+    speakers: SpeakerOptions | None,
 ) -> None:
     meta = session.meta
     if meta.is_complete and not (is_all or engine):
@@ -146,10 +158,16 @@ def _recover(
         numbers=meta.numbers,
     )
     with Transcriber(options) as transcriber:
-        segments = recover(session, transcriber, is_all=is_all)
+        segments = recover(
+            session,
+            transcriber,
+            is_all=is_all,
+            speakers=speakers,
+            on_warning=None if speakers else lambda text: complain(f"warning: {text}"),
+        )
     click.echo(f"{session.id}: {len(segments)} new utterance{'' if len(segments) == 1 else 's'}", err=True)
     for segment in segments:
-        click.echo(clean_text(segment.text))
+        click.echo(spoken_line(segment))
 
 
 @sessions.command()
