@@ -7,18 +7,23 @@ import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from earshot.core.errors import MissingExtraError
 from earshot.core.types import Audio
+
+if TYPE_CHECKING:
+    from earshot.speakers.encoder import SpeakerEncoder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side, a file runs as one, and files with a common ``xdist_group`` one after the other."""
+    """Side by side a file runs as one, and what wants to be alone at least one after the other."""
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        group = "alone" if item.get_closest_marker("alone") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,17 @@ def sample(sample_path: Path) -> Audio:
     samples, rate = soundfile.read(sample_path, dtype="float32")
     samples = samples[: 10 * rate]
     return Audio(np.ascontiguousarray(soxr.resample(samples, rate, 16_000), np.float32), 16_000)
+
+
+@pytest.fixture(scope="session")
+def voices() -> SpeakerEncoder:
+    """What tells voices apart here; skips visibly where nothing does."""
+    from earshot.speakers.encoder import find_encoder
+
+    try:
+        return find_encoder(num_threads=1)
+    except MissingExtraError as error:
+        pytest.skip(f"no voice encoder: {error.fix}")
 
 
 SAMPLE_TEXT = (

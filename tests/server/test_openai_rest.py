@@ -230,13 +230,6 @@ def test_a_wrong_field_is_named(server: Server, fields: dict[str, str], param: s
     assert error["message"]
 
 
-def test_speakers_are_refused_until_there_are_any(client: Any, clip: bytes) -> None:
-    with pytest.raises(openai.BadRequestError, match="speakers cannot be told apart yet"):
-        client.audio.transcriptions.create(
-            model="gpt-4o-transcribe-diarize", file=("clip.wav", clip), response_format="diarized_json"
-        )
-
-
 def test_translations_say_what_they_need(client: Any, clip: bytes) -> None:
     with pytest.raises(openai.BadRequestError, match="--engine whisper --translations"):
         client.audio.translations.create(model="whisper-1", file=("clip.wav", clip))

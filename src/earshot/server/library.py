@@ -32,7 +32,10 @@ from earshot.server.library_types import (
 _BUSY_MS = 10_000
 """How long a writer waits for another one."""
 
-_FIELDS = "id, title, created, kind, state, problem, engine, language, duration, audio_path, num_words, version"
+_FIELDS = (
+    "id, title, created, kind, state, problem, engine, language, duration, audio_path, num_words, version"
+    ", diarize"
+)
 _EXCERPT = """(SELECT substr(text, 1, 160) FROM segments WHERE session_id = sessions.id AND text != ''
               ORDER BY position LIMIT 1)"""
 _MARKS = "char(2), char(3)"
@@ -174,11 +177,12 @@ class Library:
                 (state, problem, session_id),
             )
 
-    def set_engine(self, session_id: str, engine: str, language: str | None) -> None:
-        """With what it shall be recognized next."""
+    def set_engine(self, session_id: str, engine: str, language: str | None, *, diarize: bool = False) -> None:
+        """With what it shall be recognized next, and whether speakers are told apart."""
         with self.writing() as connection:
             connection.execute(
-                "UPDATE sessions SET engine = ?, language = ? WHERE id = ?", (engine, language, session_id)
+                "UPDATE sessions SET engine = ?, language = ?, diarize = ? WHERE id = ?",
+                (engine, language, diarize, session_id),
             )
 
     def set_duration(self, session_id: str, duration: float | None) -> None:
@@ -243,6 +247,7 @@ def timestamp() -> str:
 
 def _session(row: sqlite3.Row) -> LibrarySession:
     fields: dict[str, Any] = {name: row[name] for name in _FIELDS.split(", ")}
+    fields["diarize"] = bool(fields["diarize"])
     return LibrarySession(**fields, excerpt=row["excerpt"] or "")
 
 

@@ -92,7 +92,11 @@ CREATE TRIGGER session_gone AFTER DELETE ON sessions BEGIN
 END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SPEAKERS = """
+ALTER TABLE sessions ADD COLUMN diarize INTEGER NOT NULL DEFAULT 0;   -- 1: speakers are told apart
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SPEAKERS)
 """The n-th leads from version n to n + 1. What was released is never changed; new ones are appended."""
 
 

@@ -36,7 +36,10 @@ class ConflictError(SessionError):
 
 @dataclass(frozen=True, slots=True)
 class LibrarySession:
-    """A row of the library. created: UTC, ISO 8601. duration: seconds. excerpt: how it begins."""
+    """A row of the library. created: UTC, ISO 8601. duration: seconds. excerpt: how it begins.
+
+    diarize: speakers are told apart when it is recognized.
+    """
 
     id: str
     title: str
@@ -51,6 +54,7 @@ class LibrarySession:
     num_words: int = 0
     version: int = 1
     excerpt: str = ""
+    diarize: bool = False
 
 
 @dataclass(frozen=True, slots=True)

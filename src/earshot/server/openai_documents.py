@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from earshot.server.openai_requests import FORMATS, GRANULARITIES
+from earshot.server.openai_speakers import MOST_KNOWN, NAMES, REFERENCES
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -90,6 +91,18 @@ _LOGPROB = {
         "bytes": {"type": "array", "items": {"type": "integer"}},
     },
 }
+_SPOKEN_SEGMENT = {
+    "type": "object",
+    "required": ["type", "id", "start", "end", "text", "speaker"],
+    "properties": {
+        "type": {"const": "transcript.text.segment"},
+        "id": {"type": "string"},
+        "start": {"type": "number"},
+        "end": {"type": "number"},
+        "text": {"type": "string"},
+        "speaker": {"type": "string", "description": "A known name, or A, B, …"},
+    },
+}
 _TRANSCRIPT = {
     "type": "object",
     "required": ["text", "usage"],
@@ -100,7 +113,7 @@ _TRANSCRIPT = {
         "language": {"type": "string"},
         "duration": {"type": "number"},
         "words": {"type": "array", "items": _WORD},
-        "segments": {"type": "array", "items": _SEGMENT},
+        "segments": {"type": "array", "items": {"anyOf": [_SEGMENT, _SPOKEN_SEGMENT]}},
         "logprobs": {"type": "array", "items": _LOGPROB},
     },
 }
@@ -129,6 +142,17 @@ _FIELDS: dict[str, Any] = {
     "include[]": {"type": "array", "items": {"type": "string", "enum": ["logprobs"]}},
     "stream": {"type": "boolean"},
     "chunking_strategy": {"type": "string"},
+    f"{NAMES}[]": {
+        "type": "array",
+        "maxItems": MOST_KNOWN,
+        "items": {"type": "string"},
+        "description": "With diarized_json: who may be speaking",
+    },
+    f"{REFERENCES}[]": {
+        "type": "array",
+        "maxItems": MOST_KNOWN,
+        "items": {"type": "string", "description": "2 to 10 s of that voice, as data:audio/wav;base64,…"},
+    },
 }
 
 

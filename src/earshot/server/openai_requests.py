@@ -9,16 +9,21 @@ from typing import Any
 from earshot.server.errors import RequestError
 from earshot.server.forms import Form
 from earshot.server.language_names import language_code
+from earshot.server.openai_speakers import NAMES, Reference, known_references
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 GRANULARITIES = ("word", "segment")
-_STREAMED = ("json", "text")
+_STREAMED = ("json", "text", "diarized_json")
+_TIMED = ("srt", "vtt", "verbose_json", "diarized_json")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
 @dataclass(frozen=True, slots=True)
 class AudioRequest:
-    """Of transcriptions and translations. granularities: never empty where ``verbose_json`` was asked for."""
+    """Of transcriptions and translations. granularities: never empty where ``verbose_json`` was asked for.
+
+    references: voices that the client knows, where it wants speakers told apart.
+    """
 
     model: str | None
     language: str | None
@@ -27,11 +32,17 @@ class AudioRequest:
     temperature: float
     has_logprobs: bool
     is_streamed: bool
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def is_diarized(self) -> bool:
+        """Whether speakers are told apart."""
+        return self.response_format == "diarized_json"
 
     @property
     def has_word_times(self) -> bool:
-        """Whether anything of the answer depends on them; subtitles break lines by them."""
-        return "word" in self.granularities or self.response_format in ("srt", "vtt", "verbose_json")
+        """Whether the answer depends on them, as the breaks of lines and the changes of speakers do."""
+        return "word" in self.granularities or self.response_format in _TIMED
 
 
 def parse_request(form: Form) -> AudioRequest:
@@ -43,8 +54,7 @@ def parse_request(form: Form) -> AudioRequest:
     if not form.last("model"):
         raise RequestError("there is no model", fix="GET /v1/models lists them", param="model")
     _check_chunking(form.last("chunking_strategy"))
-    if form.all("known_speaker_names") or form.all("known_speaker_references"):
-        raise _no_speakers("known_speaker_names")
+    references = known_references(form)
     response_format = _format(form.last("response_format"))
     includes = _choices(form, "include", ("logprobs",))
     granularities = _choices(form, "timestamp_granularities", GRANULARITIES)
@@ -53,10 +63,14 @@ def parse_request(form: Form) -> AudioRequest:
     is_streamed = _flag(form, "stream")
     if is_streamed and response_format not in _STREAMED:
         raise RequestError(
-            f"{response_format} cannot be streamed", fix="stream json or text", param="response_format"
+            f"{response_format} cannot be streamed",
+            fix=f"stream one of {', '.join(_STREAMED)}",
+            param="response_format",
         )
     if includes and response_format != "json":
         raise RequestError("logprobs come with response_format json", param="include")
+    if references and response_format != "diarized_json":
+        raise RequestError("known speakers come with response_format diarized_json", param=NAMES)
     return AudioRequest(
         model=form.last("model"),
         language=language_code(form.last("language")),
@@ -65,6 +79,7 @@ def parse_request(form: Form) -> AudioRequest:
         temperature=_temperature(form.last("temperature")),
         has_logprobs="logprobs" in includes,
         is_streamed=is_streamed,
+        references=references,
     )
 
 
@@ -91,15 +106,7 @@ def _format(name: str | None) -> str:
             fix=f"choose one of {', '.join(FORMATS)}",
             param="response_format",
         )
-    if name == "diarized_json":
-        raise _no_speakers("response_format")
     return name
-
-
-def _no_speakers(param: str) -> RequestError:
-    return RequestError(
-        "speakers cannot be told apart yet", fix="ask for verbose_json", code="unsupported", param=param
-    )
 
 
 def _choices(form: Form, name: str, known: tuple[str, ...]) -> frozenset[str]:

@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from earshot.core.errors import EarshotError
 from earshot.core.types import Segment, Transcript
 from earshot.engines.base import Task
 from earshot.server.errors import RequestError, refusal_of
@@ -23,9 +25,19 @@ from earshot.server.openai_documents import (
     TRANSLATION_OPERATION,
 )
 from earshot.server.openai_requests import AudioRequest, parse_request
-from earshot.server.openai_shapes import logprobs, plain_document, subtitles, usage, verbose_document
+from earshot.server.openai_shapes import (
+    diarized_document,
+    diarized_segment,
+    logprobs,
+    plain_document,
+    segment_id,
+    subtitles,
+    usage,
+    verbose_document,
+)
+from earshot.server.openai_speakers import SpeakerNames, known_voices
 from earshot.server.pool import RecognizerPool, Served
-from earshot.transcription import TranscriptionOptions
+from earshot.transcription import SpeakerOptions, TranscriptionOptions
 
 
 def openai_router() -> APIRouter:
@@ -79,10 +91,29 @@ async def _answer(request: Request, *, task: Task) -> Response:
         wish = parse_request(form)
         pool = _pool(request)
         pool.find(wish.model, task).check_language(wish.language)
-        work = _Work(pool, form, wish, task)
+        names = await asyncio.to_thread(_speaker_names, pool, wish, task) if wish.is_diarized else None
+        work = _Work(pool, form, wish, task, names)
         if wish.is_streamed:
             return _EventStream(work.events(), stack.pop_all())
         return work.response(await _unless_gone(request, work))
+
+
+def _speaker_names(pool: RecognizerPool, wish: AudioRequest, task: Task) -> SpeakerNames:
+    """What is needed to tell speakers apart. Blocking. Raises RequestError where that cannot be."""
+    if task == "translate":
+        raise RequestError(
+            "speakers are not told apart in translations", code="unsupported", param="response_format"
+        )
+    try:
+        encoder = pool.voice_encoder()
+    except EarshotError as error:
+        raise RequestError(
+            f"speakers cannot be told apart here: {error.message}",
+            fix=error.fix,
+            code="unsupported",
+            param="response_format",
+        ) from error
+    return SpeakerNames(known_voices(wish.references, encoder), encoder.threshold)
 
 
 class _EventStream(StreamingResponse):
@@ -119,21 +150,34 @@ async def _hung_up(request: Request) -> None:
 class _Work:
     """One recording and how its transcript is to be told."""
 
-    def __init__(self, pool: RecognizerPool, form: Form, wish: AudioRequest, task: Task) -> None:
+    def __init__(
+        self, pool: RecognizerPool, form: Form, wish: AudioRequest, task: Task, names: SpeakerNames | None
+    ) -> None:
         self._pool = pool
         self._form = form
         self._wish = wish
         self._task = task
+        self._names = names
         self._heard: asyncio.Queue[Segment | None] = asyncio.Queue()
 
     async def transcribe(self) -> Transcript:
         assert self._form.path is not None
         wish = self._wish
-        options = TranscriptionOptions(language=wish.language, word_times=wish.has_word_times)
+        options = TranscriptionOptions(
+            language=wish.language,
+            word_times=wish.has_word_times,
+            speakers=SpeakerOptions() if wish.is_diarized else None,
+        )
         try:
-            return await self._pool.transcribe_file(
-                self._form.path, options, model=wish.model, task=self._task, on_segment=self._heard.put_nowait
+            transcript = await self._pool.transcribe_file(
+                self._form.path,
+                options,
+                model=wish.model,
+                task=self._task,
+                on_segment=self._hear,
+                name_speakers=self._names.learn if self._names is not None else None,
             )
+            return replace(transcript, segments=tuple(map(self._named, transcript.segments)))
         except Exception as error:
             refusal = refusal_of(error, hidden=str(self._form.path))
             if isinstance(error, RequestError) or refusal.code == "server_error":
@@ -143,6 +187,12 @@ class _Work:
             ) from error
         finally:
             self._heard.put_nowait(None)
+
+    def _hear(self, segment: Segment) -> None:
+        self._heard.put_nowait(self._named(segment))
+
+    def _named(self, segment: Segment) -> Segment:
+        return segment if self._names is None else self._names.named(segment)
 
     def response(self, transcript: Transcript) -> Response:
         """In the format that was asked for."""
@@ -157,16 +207,23 @@ class _Work:
                 transcript, task=self._task, granularities=wish.granularities, temperature=wish.temperature
             )
             return JSONResponse(document)
+        if wish.is_diarized:
+            return JSONResponse(diarized_document(transcript))
         return JSONResponse(plain_document(transcript, has_logprobs=wish.has_logprobs))
 
     async def events(self) -> AsyncIterator[str]:
-        """Server-sent events: a delta a segment as it is recognized, then the whole, or an error."""
+        """Server-sent events: a delta a segment as it is recognized, then the whole, or an error.
+
+        Where speakers are told apart, each segment follows its delta.
+        """
         task = asyncio.ensure_future(self.transcribe())
         try:
-            is_first = True
+            count = 0
             while (segment := await self._heard.get()) is not None:
-                yield _event(self._delta(segment, is_first=is_first))
-                is_first = False
+                yield _event(self._delta(segment, count))
+                if self._wish.is_diarized:
+                    yield _event(diarized_segment(count, segment))
+                count += 1
             try:
                 document = self._done(await task)
             except Exception as error:
@@ -175,9 +232,11 @@ class _Work:
         finally:
             task.cancel()
 
-    def _delta(self, segment: Segment, *, is_first: bool) -> dict[str, Any]:
-        delta = segment.text if is_first else f" {segment.text}"
+    def _delta(self, segment: Segment, index: int) -> dict[str, Any]:
+        delta = f" {segment.text}" if index else segment.text
         document: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
+        if self._wish.is_diarized:
+            document["segment_id"] = segment_id(index)
         if self._wish.has_logprobs:
             document["logprobs"] = logprobs(segment.words)
         return document

@@ -48,6 +48,34 @@ def verbose_document(
     return document
 
 
+def diarized_document(transcript: Transcript) -> dict[str, Any]:
+    """``response_format=diarized_json``; the segments have their speakers' names."""
+    return {
+        "task": "transcribe",
+        "duration": _seconds(transcript.duration),
+        "text": transcript.text,
+        "segments": [diarized_segment(index, segment) for index, segment in enumerate(transcript.segments)],
+        "usage": usage(transcript.duration),
+    }
+
+
+def diarized_segment(index: int, segment: Segment) -> dict[str, Any]:
+    """A segment of ``diarized_json``, and the event that tells it when it is streamed."""
+    return {
+        "type": "transcript.text.segment",
+        "id": segment_id(index),
+        "start": _seconds(segment.start),
+        "end": _seconds(segment.end),
+        "text": segment.text,
+        "speaker": segment.speaker or "",
+    }
+
+
+def segment_id(index: int) -> str:
+    """``seg_001`` and on."""
+    return f"seg_{index + 1:03}"
+
+
 def segment_document(index: int, segment: Segment, temperature: float) -> dict[str, Any]:
     """A segment of ``verbose_json``.
 

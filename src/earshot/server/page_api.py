@@ -24,10 +24,11 @@ from earshot.core.errors import (
     MissingExtraError,
     OutputError,
     SessionError,
+    SpeakerError,
     UnsupportedError,
 )
 from earshot.server import library_editing as editing
-from earshot.server import page_media, page_text
+from earshot.server import page_media, page_text, page_voices
 from earshot.server.errors import TooLongError, TooManyError, UnknownServedModelError
 from earshot.server.library_types import UNDER_WAY, ConflictError, NoSessionError
 from earshot.server.page_state import PageState
@@ -44,6 +45,7 @@ _STATUS: tuple[tuple[type[EarshotError], int], ...] = (  # the first that fits
     (DeviceError, 503),
     (AudioError, 422),
     (FormatError, 404),
+    (SpeakerError, 422),
     (OutputError, 507),
 )
 
@@ -114,6 +116,13 @@ class Again(_Strict):
 
     engine: str | None = Field(default=None, max_length=200)
     language: str | None = Field(default=None, max_length=40)
+    diarize: bool = False
+
+
+class Voice(_Strict):
+    """Whose voice of a session shall be known from now on."""
+
+    label: str = Field(min_length=1, max_length=2_000)
 
 
 SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -161,6 +170,7 @@ def _add_sessions(router: APIRouter) -> None:
             {
                 "session": asdict(found),
                 "speakers": editing.speakers(state.library, session_id),
+                "voices": page_voices.known_names(state),
                 "languages": page_text.languages_from(found.language),
                 "has_audio": state.audio_path(found) is not None,
                 "so_far": request.app.state.uploads.so_far(session_id),
@@ -187,9 +197,12 @@ def _add_sessions(router: APIRouter) -> None:
         name: Annotated[str, Query(max_length=2_000)] = "",
         engine: Annotated[str | None, Query(max_length=200)] = None,
         language: Annotated[str | None, Query(max_length=40)] = None,
+        diarize: bool = False,
     ) -> Response:
         uploads = request.app.state.uploads
-        entered = await uploads.receive(request.stream(), name, engine or None, language or None)
+        entered = await uploads.receive(
+            request.stream(), name, engine or None, language or None, diarize=diarize
+        )
         return JSONResponse({"session": asdict(entered)}, 201)
 
     @router.post("/sessions/{session_id}/transcription")
@@ -207,7 +220,7 @@ def _transcribe_again(state: PageState, session_id: str, body: Again) -> None:
         raise SessionError("the session is still under way", fix="wait until it is finished")
     served = state.pool.find(body.engine)
     served.check_language(body.language)
-    state.library.set_engine(session_id, served.name, body.language)
+    state.library.set_engine(session_id, served.name, body.language, diarize=body.diarize)
     state.library.set_state(session_id, "waiting")
 
 
@@ -242,6 +255,10 @@ def _add_editing(router: APIRouter) -> None:
         names = editing.rename_speaker(state.library, session_id, body.label, body.name)
         state.feed.tell({"type": "speakers", "id": session_id, "speakers": names})
         return JSONResponse({"speakers": names})
+
+    @router.post("/sessions/{session_id}/voices")
+    def enrol(request: Request, session_id: SessionId, body: Voice) -> Response:
+        return JSONResponse(page_voices.enrol(_state(request), session_id, body.label))
 
     @router.put("/sessions/{session_id}/passages")
     def set_speaker(request: Request, session_id: SessionId, body: Speaker) -> Response:

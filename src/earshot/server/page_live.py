@@ -20,10 +20,10 @@ from earshot.live.stored import open_session
 from earshot.server.errors import TooManyError
 from earshot.server.library_types import LibrarySession
 from earshot.server.page_messages import Begin
-from earshot.server.page_source import PageSource, SharedRecognizer
+from earshot.server.page_source import PageSource, SharedRecognizer, shared_tracker
 from earshot.server.page_state import PageState
 from earshot.server.page_titles import is_untitled, title_from_text, untitled
-from earshot.transcription import TranscriptionOptions
+from earshot.transcription import SpeakerOptions, TranscriptionOptions
 
 _KEPT = 120.0
 """Seconds for which a room that has ended can still say so."""
@@ -54,14 +54,18 @@ class LiveRoom:
         language = begin.language or served.language
         self._session = Session(
             self._source,
-            TranscriptionOptions(engine=served.engine, language=language),
+            TranscriptionOptions(
+                engine=served.engine, language=language, speakers=SpeakerOptions() if begin.diarize else None
+            ),
             recognizer=SharedRecognizer(state.pool, served, self._loop),
             sinks=[_TimedWords(self._timed)],
             home=state.sessions_folder,
             duration=state.options.max_duration,
             aligners=state.pool.aligners,
             punctuators=state.pool.punctuators,
+            tracker=shared_tracker(state.pool, self._loop),
         )
+        self._is_diarized = begin.diarize
         self._engine = served.name
         self._language = language
         self._tell: Tell | None = None
@@ -172,6 +176,7 @@ class LiveRoom:
                 engine=self._engine,
                 language=self._language,
                 audio_path=f"{self._state.sessions_folder.name}/{self.id}/audio.wav",
+                diarize=self._is_diarized,
             )
         )
         self._state.tell_session(self.id)

@@ -2,8 +2,8 @@
 
 Page to server, as text (JSON) by ``type``, and as binary:
 
-    begin    {source: "browser", label, engine?, language?}   sound of the browser's microphone follows
-             {source: "device", device, engine?, language?}   record with the server's own sound card
+    begin    {source: "browser", label, engine?, language?, diarize?}   the sound of the browser follows
+             {source: "device", device, engine?, language?, diarize?}   record with a sound card of the server
     resume   {session, key, heard}     go on after the connection broke; ``heard``: events that had arrived
     stop     {blocks}                  that many blocks are all (of a device: stop it)
     ping     {}                        I am still here
@@ -53,12 +53,16 @@ class MessageError(EarshotError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Record. device: PortAudio's number of the server's sound card, None for the browser's microphone."""
+    """Record. device: PortAudio's number of the server's sound card, None for the browser's microphone.
+
+    diarize: tell speakers apart.
+    """
 
     label: str
     device: int | None = None
     engine: str | None = None
     language: str | None = None
+    diarize: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +133,14 @@ def read_text(text: str) -> Message:
 def _begin(fields: dict[str, Any]) -> Begin:
     engine = _matching(fields, "engine", _CHOICE) if fields.get("engine") is not None else None
     language = _matching(fields, "language", _LANGUAGE) if fields.get("language") is not None else None
+    diarize = fields.get("diarize", False)
+    if not isinstance(diarize, bool):
+        raise MessageError("the field 'diarize' is true or false")
     if fields.get("source") == "device":
-        return Begin("", _number(fields, "device"), engine, language)
+        return Begin("", _number(fields, "device"), engine, language, diarize)
     if fields.get("source") != "browser":
         raise MessageError("a recording has the source 'browser' or 'device'")
-    return Begin(_matching(fields, "label", _CHOICE), None, engine, language)
+    return Begin(_matching(fields, "label", _CHOICE), None, engine, language, diarize)
 
 
 def _matching(fields: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:

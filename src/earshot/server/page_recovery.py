@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from datetime import UTC, datetime
 
 from earshot.audio.journal import repair_audio
@@ -15,6 +16,8 @@ from earshot.server.page_state import PageState
 from earshot.server.page_titles import untitled
 from earshot.server.uploads import PooledRecognizer
 from earshot.transcription import Transcriber, TranscriptionOptions
+
+_log = logging.getLogger("earshot.server")
 
 
 def adopt_journals(state: PageState) -> list[StoredSession]:
@@ -46,6 +49,7 @@ def _adopt(state: PageState, session: StoredSession, *, is_new: bool) -> None:
                 engine=session.meta.engine,
                 language=session.meta.language,
                 audio_path=f"{state.sessions_folder.name}/{session.id}/audio.wav",
+                diarize=session.meta.diarize,
             )
         )
     repair_audio(session.audio_path)
@@ -71,6 +75,8 @@ def _finish(state: PageState, session: StoredSession) -> None:
     recover(
         session,
         Transcriber(options, recognizer=recognizer, aligners=pool.aligners, punctuators=pool.punctuators),
+        names=pool.remembered_names,
+        on_warning=lambda text: _log.warning("session %s: %s", session.id, text),
     )
     store_journal(state, session.id, recovered=True)
 

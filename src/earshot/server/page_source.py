@@ -11,9 +11,12 @@ from typing import TypeVar
 from earshot.audio.capture import Notice
 from earshot.core.types import Audio, Event, Grammar, Samples, Transcript
 from earshot.engines import RecognitionStream
+from earshot.live.speakers import SpeakerTracker, TrackerFactory
 from earshot.server.errors import TooManyError
 from earshot.server.pool import RecognizerPool, Served
 from earshot.server.uploads import PooledRecognizer
+from earshot.speakers.types import Turn
+from earshot.transcription import SpeakerOptions
 
 Result = TypeVar("Result")
 
@@ -101,6 +104,27 @@ class SharedRecognizer:
 
     def close(self) -> None:
         """The weights are the pool's."""
+
+
+def shared_tracker(pool: RecognizerPool, loop: asyncio.AbstractEventLoop) -> TrackerFactory:
+    """Tells speakers apart for one live session, when it is its turn among all of the server."""
+    return lambda: _SharedTracker(pool, pool.tracker(SpeakerOptions()), loop)
+
+
+class _SharedTracker:
+    def __init__(self, pool: RecognizerPool, inner: SpeakerTracker, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._inner = inner
+        self._loop = loop
+
+    def accept(self, samples: Samples) -> None:
+        self._in_turn(lambda: self._inner.accept(samples))
+
+    def turns(self, start: float, end: float) -> Sequence[Turn]:
+        return self._in_turn(lambda: self._inner.turns(start, end))
+
+    def _in_turn(self, work: Callable[[], Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(self._pool.scheduler.run(work), self._loop).result()
 
 
 class _SharedStream:

@@ -22,7 +22,7 @@ from earshot.server.errors import TooLongError, TooManyError
 from earshot.server.library_types import LibrarySession, clean_name
 from earshot.server.page_media import prepare
 from earshot.server.page_state import PageState
-from earshot.transcription import TranscriptionOptions
+from earshot.transcription import SpeakerOptions, TranscriptionOptions
 
 _PARTIAL = ".partial"
 _ORIGINAL = "recording"
@@ -42,9 +42,16 @@ class Uploads:
         self._report: _Report | None = None
 
     async def receive(
-        self, body: AsyncIterator[bytes], name: str, engine: str | None, language: str | None
+        self,
+        body: AsyncIterator[bytes],
+        name: str,
+        engine: str | None,
+        language: str | None,
+        *,
+        diarize: bool = False,
     ) -> LibrarySession:
         """Take a recording to the disk and put it into the queue. name: of the file, used as a title alone.
+        diarize: tell speakers apart.
 
         Raises TooManyError, TooLongError, AudioError for nothing at all, OutputError, and as
         ``RecognizerPool.find`` does.
@@ -59,7 +66,9 @@ class Uploads:
         self._waiting.add(session_id)
         try:
             path = await self._store(session_id, body, name)
-            await asyncio.to_thread(self._add, session_id, path, title_of(name), served.name, language)
+            await asyncio.to_thread(
+                self._add, session_id, path, title_of(name), served.name, language, diarize=diarize
+            )
             self.put(session_id)
         except BaseException:
             self._waiting.discard(session_id)
@@ -97,7 +106,16 @@ class Uploads:
             raise
         return path
 
-    def _add(self, session_id: str, path: Path, title: str, engine: str | None, language: str | None) -> None:
+    def _add(
+        self,
+        session_id: str,
+        path: Path,
+        title: str,
+        engine: str | None,
+        language: str | None,
+        *,
+        diarize: bool = False,
+    ) -> None:
         state = self._state
         relative = path.relative_to(state.options.data_folder).as_posix()
         state.library.add(
@@ -106,6 +124,7 @@ class Uploads:
                 engine=engine,
                 language=language,
                 audio_path=relative,
+                diarize=diarize,
             )
         )
         state.tell_session(session_id)
@@ -168,7 +187,8 @@ class Uploads:
         state = self._state
         session, path, engine = await asyncio.to_thread(self._begin, session_id)
         report = self._report = _Report(state, session_id)
-        options = TranscriptionOptions(language=session.language)
+        speakers = SpeakerOptions() if session.diarize else None
+        options = TranscriptionOptions(language=session.language, speakers=speakers)
         transcript = await state.pool.transcribe_file(
             path, options, report.progress, model=engine, on_segment=report.segment
         )

@@ -28,11 +28,17 @@ from earshot.engines.base import Task, check_request
 from earshot.engines.offline import OfflineRecognizer
 from earshot.engines.streaming import BufferedStream, StreamingOptions
 from earshot.live.finishing import Tail
+from earshot.live.relabelling import Names
+from earshot.live.speakers import SpeakerTracker, diarization_options, online_tracker
 from earshot.server.errors import RequestError, TooManyError, UnknownServedModelError
 from earshot.server.scheduler import Scheduler
 from earshot.server.settings import ServerOptions
 from earshot.server.uploads import UploadJob
-from earshot.transcription import TranscriptionOptions
+from earshot.speakers.diarization import Diarizer
+from earshot.speakers.encoder import SpeakerEncoder
+from earshot.speakers.memory import SpeakerMemory
+from earshot.speakers.types import Diarization
+from earshot.transcription import SpeakerOptions, TranscriptionOptions
 from earshot.transcription.processors import BareTextPunctuation, Punctuators
 
 _log = logging.getLogger("earshot.server")
@@ -79,6 +85,7 @@ class RecognizerPool:
         self.upload_seconds = 0.0
         self.punctuators = Punctuators()
         self.aligners: dict[str, Aligner | None] = {}
+        self._voice_encoder: SpeakerEncoder | None = None
         self._lock = threading.Lock()
         self._upload_places = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
@@ -186,12 +193,14 @@ class RecognizerPool:
         model: str | None = None,
         task: Task = "transcribe",
         on_segment: Callable[[Segment], None] | None = None,
+        name_speakers: Names | None = None,
     ) -> Transcript:
         """A recording that the server itself put at ``path``. Cancelling the caller ends the work soon.
 
-        options: of these language, word_times, punctuation, numbers, sentences, grammar and hot_words count;
-        the recognizer is that of ``model``. progress: told the seconds done and in all, on the event loop.
-        on_segment: told each finished segment, on the event loop.
+        options: of these language, word_times, punctuation, numbers, sentences, grammar, hot_words and speakers
+        count; the recognizer is that of ``model``. progress: told the seconds done and in all, on the loop.
+        on_segment: told each finished segment, on the event loop. name_speakers: whose voices are known, asked
+        on a thread; None for the speaker memory of the data folder.
         Raises AudioError, TooManyError, UnknownServedModelError or UnsupportedError.
         """
         served = self.find(model, task)
@@ -209,7 +218,7 @@ class RecognizerPool:
             raise
         try:
             options = replace(options, language=options.language or served.language)
-            job = UploadJob(self, served, path, options, progress, on_segment)
+            job = UploadJob(self, served, path, options, progress, on_segment, name_speakers)
             transcript = await job.run()
             self.upload_seconds += transcript.duration or 0.0
             self.tell_content(transcript.text)
@@ -235,6 +244,39 @@ class RecognizerPool:
             if language not in self.aligners:
                 self.aligners[language] = find_aligner(language)
             return self.aligners[language]
+
+    def voice_encoder(self) -> SpeakerEncoder:
+        """Tells voices apart, loaded once. Blocking. Raises MissingExtraError where there is none.
+
+        It computes on half of the cores, so that live speech has the others.
+        """
+        from earshot.speakers.encoder import find_encoder, num_cores
+
+        with self._lock:
+            if self._voice_encoder is None:
+                self._voice_encoder = find_encoder(num_threads=max(1, num_cores() // 2))
+            return self._voice_encoder
+
+    def diarizer(self, speakers: SpeakerOptions) -> Diarizer:
+        """For one recording. Blocking. Raises as ``voice_encoder`` does."""
+        return Diarizer(diarization_options(speakers), encoder=self.voice_encoder())
+
+    def tracker(self, speakers: SpeakerOptions) -> SpeakerTracker:
+        """For one live session. Blocking. Raises as ``voice_encoder`` does."""
+        return online_tracker(speakers, encoder=self.voice_encoder(), memory=self.memory)()
+
+    @property
+    def memory(self) -> SpeakerMemory:
+        """The voices that this computer knows."""
+        return SpeakerMemory(self.options.data_folder / "speakers.sqlite")
+
+    def remembered_names(self, diarization: Diarization) -> dict[str, str]:
+        """Whose voices are known; a memory that is damaged costs names, no words."""
+        try:
+            return self.memory.name_speakers(diarization)
+        except EarshotError as error:
+            _log.warning("speakers stay without names: %s", error)
+            return {}
 
     def _load(self, engine: str, options: EngineOptions) -> Served:
         recognizer = self._given.get(engine)

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from earshot.audio.cutting import CutOptions
 from earshot.audio.decode import open_audio
 from earshot.audio.reader import AudioReader
-from earshot.core.types import Audio, Grammar, Samples, Segment, Transcript
+from earshot.audio.resample import resampled
+from earshot.core.types import SAMPLE_RATE, Audio, Grammar, Samples, Segment, Transcript
 from earshot.engines import RecognitionStream
+from earshot.live.relabelling import Names, spoken_by
 from earshot.server.errors import TooLongError
-from earshot.transcription import Transcriber, TranscriptionOptions
+from earshot.speakers.types import Diarization, Turn
+from earshot.transcription import SpeakerOptions, Transcriber, TranscriptionOptions
 
 if TYPE_CHECKING:
     from earshot.server.pool import RecognizerPool, Served
+
+
+_PIECE = 5 * SAMPLE_RATE
+"""Samples in which speakers are told apart in one turn."""
+
+_DIARIZING = 0.4
+"""How much of the time goes into telling speakers apart, where that is asked for."""
 
 
 class UploadCancelledError(Exception):
@@ -35,10 +48,13 @@ class UploadJob:
         options: TranscriptionOptions,
         progress: Callable[[float, float | None], None] | None,
         on_segment: Callable[[Segment], None] | None,
+        name_speakers: Names | None,
     ) -> None:
         self._pool = pool
         self._path = path
-        self._options = options
+        self._options = replace(options, speakers=None)
+        self._speakers = options.speakers
+        self._name_speakers = name_speakers or pool.remembered_names
         self._progress = progress
         self._on_segment = on_segment
         self._recognizer = PooledRecognizer(pool, served)
@@ -65,10 +81,13 @@ class UploadJob:
         self._tell(loop, _settle, done, outcome)
 
     def _transcribe(self, loop: asyncio.AbstractEventLoop) -> Transcript:
+        turns, before = ((), 0.0) if self._speakers is None else self._turns(loop, self._speakers)
+
         def progress(seconds: float, total: float | None) -> None:
             self._seconds = seconds
-            if self._progress is not None:
-                self._tell(loop, self._progress, seconds, total)
+            if before:  # then the length is known, and a part of the work is done
+                seconds, total = _DIARIZING * before + (1 - _DIARIZING) * seconds, before
+            self._tell_progress(loop, seconds, total)
 
         segments: list[Segment] = []
         transcriber = Transcriber(
@@ -79,12 +98,33 @@ class UploadJob:
         )
         with open_audio(self._path) as reader:
             guarded = _Guarded(reader, self)
-            for segment in transcriber.segments(guarded, progress=progress):
-                segments.append(segment)
-                if self._on_segment is not None:
-                    self._tell(loop, self._on_segment, segment)
+            for sentence in transcriber.segments(guarded, progress=progress):
+                for segment in (sentence,) if self._speakers is None else spoken_by(sentence, turns):
+                    segments.append(segment)
+                    if self._on_segment is not None:
+                        self._tell(loop, self._on_segment, segment)
         language = _common_language(segments) or self._options.language
         return Transcript(tuple(segments), language, self._seconds, self._recognizer.name)
+
+    def _turns(self, loop: asyncio.AbstractEventLoop, speakers: SpeakerOptions) -> tuple[Sequence[Turn], float]:
+        """Who speaks when, and the seconds of sound. Found first, so that segments come with their speakers."""
+        diarizer = self._pool.diarizer(speakers)
+        run = self._pool.scheduler.run_blocking
+        num_samples = 0
+        with open_audio(self._path) as reader:
+            total = reader.info.duration
+            for piece in _gathered(resampled(_Guarded(reader, self), reader.info.sample_rate)):
+                run(lambda piece=piece: diarizer.accept(piece))  # type: ignore[misc]
+                num_samples += len(piece)
+                self._tell_progress(loop, _DIARIZING * num_samples / SAMPLE_RATE, total)
+        diarization: Diarization = run(diarizer.finish)
+        names = self._name_speakers(diarization) if speakers.has_names else {}
+        turns = [replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in diarization.turns]
+        return turns, num_samples / SAMPLE_RATE
+
+    def _tell_progress(self, loop: asyncio.AbstractEventLoop, seconds: float, total: float | None) -> None:
+        if self._progress is not None:
+            self._tell(loop, self._progress, seconds, total)
 
     def _tell(self, loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: object) -> None:
         try:
@@ -100,6 +140,20 @@ class UploadJob:
             raise TooLongError(
                 f"the recording is longer than {self._max_duration:g} s", fix="cut it into parts"
             )
+
+
+def _gathered(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """Blocks that are worth a worker's turn."""
+    gathered: list[Samples] = []
+    count = 0
+    for block in blocks:
+        gathered.append(block)
+        count += len(block)
+        if count >= _PIECE:
+            yield np.concatenate(gathered)
+            gathered, count = [], 0
+    if count:
+        yield np.concatenate(gathered)
 
 
 class _Guarded(AudioReader):

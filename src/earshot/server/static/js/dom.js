@@ -89,6 +89,9 @@ export function languageName(code) {
   }
 }
 
+// Speakers have colours by the order of their appearance; the style sheet knows eight.
+export const voiceNumber = (names, name) => Math.max(0, names.indexOf(name)) % 8;
+
 export const count = (number) => number.toLocaleString(language());
 
 // ------------------------------------------------------------------------------------------------ messages

@@ -102,28 +102,42 @@ export class WordEditor {
   }
 }
 
-// Names the speaker of a paragraph: everywhere, or here alone.
-export async function changeSpeaker(id, rows, row) {
+// Names the speaker of a paragraph: everywhere, or here alone. Where it is asked for, the voice is remembered, too;
+// then its name is given. known: names of voices that are remembered already.
+export async function changeSpeaker(id, rows, row, { known: remembered, hasAudio }) {
   const label = rows.segments[row.first].speaker ?? null;
   const name = label === null ? "" : (rows.speakers[label] ?? label);
-  const known = [...new Set(Object.values(rows.speakers))];
+  const known = [...new Set([...Object.values(rows.speakers), ...remembered])];
   const list = make("datalist", { id: "known-speakers" }, ...known.map((value) => make("option", { value })));
   const input = make("input.text-input", { type: "text", list: "known-speakers", maxlength: 200, autocomplete: "off", "aria-label": "Name" });
   input.value = name;
   const buttons = label === null ? [["", "Cancel"], ["rest", "From here on"], ["here", "Only here", "primary"]] : [["", "Cancel"], ["here", "Only here"], ["everywhere", "Rename everywhere", "primary"]];
-  const choice = await ask("Who speaks?", [make("label.field", {}, make("span", {}, "Name"), input), list], buttons);
+  const voice = make("input", { type: "checkbox" });
+  const explanation = "Recognize this voice from now on. A description of it, no sound, is kept on this computer; “earshot speakers forget” removes it.";
+  const remembering = hasAudio ? make("label.dialog-check", {}, voice, make("span", {}, explanation)) : null;
+  const body = [make("label.field", {}, make("span", {}, "Name"), input), list, remembering].filter(Boolean);
+  const choice = await ask("Who speaks?", body, buttons);
   const wanted = input.value.trim();
-  if (!choice || (wanted === name && choice === "everywhere")) return;
+  if (!choice) return null;
   try {
+    let chosen = label;
     if (choice === "everywhere" && wanted) {
-      await question(`sessions/${id}/speakers`, { method: "PUT", body: { label, name: wanted } });
+      if (wanted !== name) await question(`sessions/${id}/speakers`, { method: "PUT", body: { label, name: wanted } });
     } else {
       const last = choice === "rest" ? lastWithout(rows, row) : row.last;
-      await question(`sessions/${id}/passages`, { method: "PUT", body: { first: row.first, last, name: wanted || null } });
+      ({ label: chosen } = await question(`sessions/${id}/passages`, { method: "PUT", body: { first: row.first, last, name: wanted || null } }));
     }
+    return voice.checked && wanted && chosen ? await rememberVoice(id, chosen) : null;
   } catch (error) {
-    toast(describe(error));
+    toast(describe(error), 10);
+    return null;
   }
+}
+
+async function rememberVoice(id, label) {
+  const { name, seconds, is_new: isNew } = await question(`sessions/${id}/voices`, { method: "POST", body: { label } });
+  toast(isNew ? `${name} is known from now on, by ${Math.round(seconds)} s of speech.` : `${name} is known by ${Math.round(seconds)} s more.`);
+  return name;
 }
 
 // From a paragraph on, as far as nobody has been named.

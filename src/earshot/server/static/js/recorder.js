@@ -1,7 +1,7 @@
 // The start page with its one large button, and the recording that it begins.
 
 import { choices, remember } from "./api.js";
-import { announce, clock, describe, fill, icon, languageName, make, toast } from "./dom.js";
+import { announce, clock, describe, fill, icon, languageName, make, toast, voiceNumber } from "./dom.js";
 import { LiveConnection } from "./live.js";
 import { listMicrophones, Microphone, SAMPLE_RATE } from "./microphone.js";
 
@@ -17,9 +17,12 @@ export class Settings {
     this.engine = make("select.select", { "aria-label": "Engine", onchange: () => this.keep() });
     this.language = make("select.select", { "aria-label": "Language", onchange: () => this.keep() });
     this.languageField = field("Language", this.language);
+    this.speakers = make("input", { type: "checkbox", role: "switch", onchange: () => this.keep() });
+    this.speakers.checked = remember("speakers") === "on";
+    const speakersField = make("label.switch", { title: "Say who speaks; whoever you have named and remembered goes by name" }, this.speakers, make("span", {}, "Tell speakers apart"));
     this.engines = [];
     this.devices = [];
-    this.elements = [field("Microphone", this.microphone), field("Engine", this.engine), this.languageField];
+    this.elements = [field("Microphone", this.microphone), field("Engine", this.engine), this.languageField, speakersField];
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.showMicrophones());
   }
 
@@ -60,6 +63,7 @@ export class Settings {
     remember("microphone", this.microphone.value);
     remember("engine", this.engine.value);
     remember("language", this.language.value);
+    remember("speakers", this.speakers.checked ? "on" : "off");
     this.show();
   }
 
@@ -70,6 +74,7 @@ export class Settings {
       device: rest.join(":"),
       engine: this.engine.value || null,
       language: this.languageField.hidden ? null : this.language.value || null,
+      diarize: this.speakers.checked,
     };
   }
 }
@@ -106,7 +111,8 @@ export function homeView(app) {
 export class Recording {
   constructor(app) {
     this.app = app;
-    this.finals = [];
+    this.finals = []; // {element, speaker}
+    this.voices = []; // speakers, in order of appearance
     this.numSamples = 0;
     this.quietFor = 0;
     this.levels = [];
@@ -134,8 +140,8 @@ export class Recording {
   }
 
   async start() {
-    const { source, device, engine, language } = this.app.settings.chosen;
-    const begin = { source, engine, language };
+    const { source, device, engine, language, diarize } = this.app.settings.chosen;
+    const begin = { source, engine, language, diarize };
     try {
       if (source === "device") {
         begin.device = Number(device);
@@ -168,6 +174,7 @@ export class Recording {
     on("split", () => {
       toast("The server was started anew. What was said before is in the library; this recording goes on in a new one.", 10);
       this.finals = [];
+      this.voices = [];
       this.text.replaceChildren(this.partial);
     });
     on("error", (error) => this.leave(describe(error)));
@@ -233,18 +240,37 @@ export class Recording {
 
   hear(event) {
     if (event.kind === "final") {
-      const { text } = event.segment;
-      this.finals[event.index] = text;
+      const { text, speaker } = event.segment;
+      const element = make("span.final", { "data-index": event.index }, `${text} `);
+      this.finals[event.index] = { element, speaker: null };
       this.showPartial("");
       if (text) {
         this.scrolled(() => {
           this.text.querySelector(".prompt")?.remove();
-          this.text.insertBefore(make("span.final", { "data-index": event.index }, `${text} `), this.partial.parentNode === this.text ? this.partial : null);
+          this.text.insertBefore(element, this.partial.parentNode === this.text ? this.partial : null);
+          this.name(event.index, speaker);
         });
-        announce(text);
+        announce(speaker ? `${speaker}: ${text}` : text);
       }
+    } else if (event.kind === "words") {
+      if (this.finals[event.index]) this.scrolled(() => this.name(event.index, event.segment.speaker)); // now and then it is known only later
     } else if (event.kind === "warning" && !(event.warning === "muted" && this.microphone)) {
       toast(event.text, 8);
+    }
+  }
+
+  // Says who speaks, above the first words since somebody else did.
+  name(index, speaker) {
+    const final = this.finals[index];
+    if (!speaker || final.speaker || !final.element.parentNode) return;
+    final.speaker = speaker;
+    if (!this.voices.includes(speaker)) this.voices.push(speaker);
+    let before = null;
+    for (const { element, speaker: who } of this.finals.filter(Boolean)) {
+      const label = element.previousElementSibling?.matches(".voice-name") ? element.previousElementSibling : null;
+      if (who && who !== before && !label) element.before(make("strong.voice-name", { "data-voice": voiceNumber(this.voices, who) }, who));
+      if (who && who === before) label?.remove();
+      before = who ?? before;
     }
   }
 

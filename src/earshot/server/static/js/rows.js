@@ -1,7 +1,7 @@
 // What was said, as paragraphs of words. A transcript of three hours has 30,000 words: paragraphs far from the
 // reader hold plain text, and become words with places of their own when they come near.
 
-import { clock, make } from "./dom.js";
+import { clock, make, voiceNumber } from "./dom.js";
 
 const LONGEST = 80; // words of a paragraph
 const PAUSE = 2.5; // seconds of silence that begin a new one
@@ -19,6 +19,7 @@ export class Rows {
     this.box = box;
     this.segments = [];
     this.speakers = {};
+    this.seen = new Set(); // labels
     this.rows = []; // {element, text, first, last, isFilled}
     this.rowOf = []; // by segment
     this.lit = null;
@@ -32,6 +33,7 @@ export class Rows {
     this.observer.disconnect();
     this.waiting.clear();
     this.segments = [];
+    this.seen.clear();
     this.rows = [];
     this.rowOf = [];
     this.times = null;
@@ -45,6 +47,7 @@ export class Rows {
     let row = this.rows.at(-1) ?? null;
     for (const segment of segments) {
       const index = this.segments.push(segment) - 1;
+      if (segment.speaker) this.seen.add(segment.speaker);
       if (!row || this.begins(row, segment)) {
         row = this.makeRow(index, segment);
         fragment.append(row.element);
@@ -82,10 +85,18 @@ export class Rows {
   nameRow(row, label) {
     const name = label === null || label === undefined ? null : (this.speakers[label] ?? label);
     row.speaker.textContent = name ?? "Who?";
+    if (name === null) delete row.speaker.dataset.voice;
+    else row.speaker.dataset.voice = voiceNumber(this.voices, name);
     row.speaker.classList.toggle("unknown", name === null);
     const before = this.rows[row.number - 1];
     row.speaker.classList.toggle("same", Boolean(before) && this.segments[before.first].speaker === label);
     row.speaker.setAttribute("aria-label", name === null ? "Say who speaks here" : `${name}: change who speaks`);
+  }
+
+  // The names, each once, in order of appearance; labels that come while a recording is in work follow.
+  get voices() {
+    const labels = [...Object.keys(this.speakers), ...this.seen];
+    return [...new Set(labels.map((label) => this.speakers[label] ?? label))];
   }
 
   setSpeakers(speakers) {

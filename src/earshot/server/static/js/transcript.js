@@ -24,10 +24,11 @@ export class TranscriptView {
   }
 
   async open() {
-    const { session, speakers, languages, has_audio: hasAudio, so_far: soFar } = await question(`sessions/${this.id}`);
+    const { session, speakers, voices, languages, has_audio: hasAudio, so_far: soFar } = await question(`sessions/${this.id}`);
     this.session = session;
     this.build(languages, hasAudio);
     this.rows.speakers = speakers;
+    this.known = voices; // names in the memory
     this.listen();
     choices().then(({ formats }) => (this.formats = formats), () => {});
     if (UNDER_WAY.includes(session.state)) {
@@ -162,6 +163,7 @@ export class TranscriptView {
     on("passages", ({ first, last, label, speakers }) => {
       for (let index = first; index <= Math.min(last, this.rows.segments.length - 1); index++) this.rows.segments[index].speaker = label;
       this.rows.speakers = speakers;
+    this.known = voices; // names in the memory
       const top = this.text.scrollTop;
       this.rows.rebuild();
       this.text.scrollTop = top;
@@ -185,7 +187,12 @@ export class TranscriptView {
     }
     const row = this.rows.rows[Number(target.closest("[data-row]")?.dataset.row)];
     if (target.closest(".row-time")) this.player.seek(this.rows.segments[row.first].start, true);
-    if (target.closest(".row-speaker")) changeSpeaker(this.id, this.rows, row);
+    if (target.closest(".row-speaker")) this.changeSpeaker(row);
+  }
+
+  async changeSpeaker(row) {
+    const name = await changeSpeaker(this.id, this.rows, row, { known: this.known, hasAudio: this.hasAudio });
+    if (name && !this.known.includes(name)) this.known.push(name);
   }
 
   playWord(element) {
@@ -244,7 +251,7 @@ export class TranscriptView {
       else this.playWord(word);
     } else if (event.key === "s" && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      changeSpeaker(this.id, this.rows, this.rows.rowOf[place[0]]);
+      this.changeSpeaker(this.rows.rowOf[place[0]]);
     } else if (event.key === "Enter" || event.key === "F2") {
       event.preventDefault();
       this.edit(word);
@@ -362,11 +369,11 @@ export class TranscriptView {
   }
 
   async again() {
-    const { engine, language } = this.app.settings.chosen;
-    const text = `The text is made anew with ${engine ?? "the default engine"}; corrections and speakers of this one are lost.`;
+    const { engine, language, diarize } = this.app.settings.chosen;
+    const text = `The text is made anew with ${engine ?? "the default engine"}${diarize ? ", speakers are told apart" : ""}; corrections and speakers of this one are lost.`;
     const choice = await ask("Transcribe again?", [make("p", {}, text)], [["", "Cancel"], ["yes", "Transcribe again", "primary"]]);
     if (choice !== "yes") return;
-    await question(`sessions/${this.id}/transcription`, { method: "POST", body: { engine, language } }).catch((error) => toast(describe(error)));
+    await question(`sessions/${this.id}/transcription`, { method: "POST", body: { engine, language, diarize } }).catch((error) => toast(describe(error)));
   }
 
   async remove() {

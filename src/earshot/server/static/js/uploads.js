@@ -70,8 +70,8 @@ export class Uploads {
 
   // fetch() does not tell how much has been sent.
   send(key, file) {
-    const { engine, language } = this.app.settings.chosen;
-    const query = new URLSearchParams({ name: file.name, engine: engine ?? "", language: language ?? "" });
+    const { engine, language, diarize } = this.app.settings.chosen;
+    const query = new URLSearchParams({ name: file.name, engine: engine ?? "", language: language ?? "", diarize });
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open("POST", `/api/uploads?${query}`);
