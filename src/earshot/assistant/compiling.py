@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from earshot.assistant.grammar_files import (
-    Block,
     GrammarSource,
-    ListValue,
     Place,
     SlotList,
-    Written,
     error,
 )
+from earshot.assistant.names import Names, Template
 from earshot.assistant.numerals import numerals
 from earshot.assistant.templates import (
     Choice,
@@ -27,30 +25,9 @@ from earshot.assistant.templates import (
     is_plain,
     parse_template,
 )
-from earshot.core.errors import nearest
 from earshot.decoding.network import Network, folded
 
 _MAX_PERMUTED = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One sentence template of a grammar. number: in order of the files."""
-
-    number: int
-    block: Block
-    written: Written
-    expression: Expression
-
-    @property
-    def intent(self) -> str:
-        """Whose sentence it is."""
-        return self.block.intent
-
-    @property
-    def place(self) -> Place:
-        """Where it is written."""
-        return self.written.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +70,7 @@ class Compiler:
         self._source = source
         self._entries: dict[object, int] = {}
         self._contents: dict[object, frozenset[_Content]] = {}
-        self._rules: dict[tuple[str, Place], Expression] = {}
+        self.names = Names(source)
         self._open_rules: list[str] = []
 
     def compile(self) -> None:
@@ -141,13 +118,14 @@ class Compiler:
                     contents = frozenset(_more(a, b) for a in contents for b in following)
                 return contents
             case ListReference():
-                found = self._list(expression, template)
+                found = self.names.slot_list(expression, template, at=self._here(template))
                 return frozenset({"any words" if found.is_wildcard else "words"})
             case RuleReference(name):
-                key = ("content", name, self._scope(template))
+                key = ("content", name, self.names.scope(template))
                 if key not in self._contents:
+                    rule = self.names.rule(name, template, at=self._here(template))
                     self._open(name, template)
-                    self._contents[key] = self._content(self._rule(name, template), template)
+                    self._contents[key] = self._content(rule, template)
                     self._open_rules.pop()
                 return self._contents[key]
 
@@ -155,11 +133,17 @@ class Compiler:
         if name in self._open_rules:
             way = " → ".join([*self._open_rules[self._open_rules.index(name) :], name])
             raise error(
-                self._written_rule(name, template).place,
+                self.names.written_rule(name, template).place,
                 f"the rule <{name}> contains itself: {way}",
                 fix="write it without itself",
             )
         self._open_rules.append(name)
+
+    def _here(self, template: Template) -> Place:
+        """The line that is being read: of the template, or of the rule within it."""
+        if not self._open_rules:
+            return template.place
+        return self.names.written_rule(self._open_rules[-1], template).place
 
     # --- the network ---
 
@@ -181,7 +165,7 @@ class Compiler:
                 return self._permuted(items, start, template)
             case ListReference(slot=slot):
                 end = self.network.state()
-                found = self._list(expression, template)
+                found = self.names.slot_list(expression, template)
                 entry = self._list_entry(found, template)
                 self.network.call(start, entry, end, SlotBegin(slot), SlotEnd(slot))
                 return end
@@ -212,16 +196,21 @@ class Compiler:
         return states[-1]
 
     def _rule_entry(self, name: str, template: Template) -> int:
-        key = ("rule", name, self._scope(template))
+        key = ("rule", name, self.names.scope(template))
         if key not in self._entries:
             entry, done = self.network.state(), self.network.exit_state()
             self._entries[key] = entry
-            self.network.jump(self._build(self._rule(name, template), entry, template), done)
+            self.network.jump(self._build(self.names.rule(name, template), entry, template), done)
         return self._entries[key]
 
     def _list_entry(self, found: SlotList, template: Template) -> int:
         numbers = found.numbers
-        key = ("list", numbers or found.place, found.name if numbers is None else None, self._scope(template))
+        key = (
+            "list",
+            numbers or found.place,
+            found.name if numbers is None else None,
+            self.names.scope(template),
+        )
         if key not in self._entries:
             entry, done = self.network.state(), self.network.exit_state()
             self._entries[key] = entry
@@ -235,8 +224,7 @@ class Compiler:
         return self._entries[key]
 
     def _values(self, found: SlotList, entry: int, done: int, template: Template) -> None:
-        allowed = [value for value in found.values if _may_stand(value, template.block)]
-        for value in allowed or found.values:
+        for value in self.names.values(found, template):
             text = value.said.text
             if is_plain(text):
                 if not folded(text).strip():
@@ -251,67 +239,6 @@ class Compiler:
 
     def _value(self, entry: int, done: int, text: str, mark: SlotValue) -> None:
         self.network.jump(self.network.spell(entry, text, is_shared=True), done, mark)
-
-    # --- names ---
-
-    def _scope(self, template: Template) -> int | None:
-        """Lists and rules mean the same to all blocks but those with lists, rules or contexts of their own."""
-        block = template.block
-        return block.number if block.lists or block.rules or block.requires_context else None
-
-    def _list(self, reference: ListReference, template: Template) -> SlotList:
-        if reference.numbers is not None:
-            return SlotList(reference.name, template.place, numbers=reference.numbers)
-        found = template.block.lists.get(reference.name) or self._source.lists.get(reference.name)
-        if found is None:
-            known = [*self._source.lists, *template.block.lists]
-            fix = nearest(reference.name, known) if known else "write it below lists:"
-            raise error(self._here(template), f"there is no list {{{reference.name}}}", fix=fix)
-        return found
-
-    def _here(self, template: Template) -> Place:
-        """The line that is being read: of the template, or of the rule within it."""
-        if not self._open_rules:
-            return template.place
-        name = self._open_rules[-1]
-        return (template.block.rules.get(name) or self._source.rules[name]).place
-
-    def _written_rule(self, name: str, template: Template) -> Written:
-        found = template.block.rules.get(name) or self._source.rules.get(name)
-        if found is None:
-            known = [*self._source.rules, *template.block.rules]
-            fix = nearest(name, known) if known else "write it below expansion_rules:"
-            raise error(self._here(template), f"there is no rule <{name}>", fix=fix)
-        return found
-
-    def _rule(self, name: str, template: Template) -> Expression:
-        written = self._written_rule(name, template)
-        key = (name, written.place)
-        if key not in self._rules:
-            self._rules[key] = parse_template(written)
-        return self._rules[key]
-
-
-def _may_stand(value: ListValue, block: Block) -> bool:
-    """Whether a value's context contradicts what its block requires, as a lamp does where covers are meant."""
-    for key, wanted in block.requires_context.items():
-        if key in value.context and not fits(value.context[key], wanted):
-            return False
-    return not any(
-        key in value.context and fits(value.context[key], unwanted)
-        for key, unwanted in block.excludes_context.items()
-    )
-
-
-def fits(given: object, wanted: object) -> bool:
-    """Whether a context's value is the wanted one, or one of those wanted; None: any will do."""
-    if isinstance(wanted, Mapping):
-        wanted = wanted.get("value")
-    if wanted is None:
-        return given is not None
-    options = wanted if isinstance(wanted, list | tuple) else [wanted]
-    values = given if isinstance(given, list | tuple) else [given]
-    return any(value in options for value in values)
 
 
 def _more(first: _Content, second: _Content) -> _Content:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from earshot.assistant.compiling import Template
 from earshot.assistant.grammar_files import error
+from earshot.assistant.names import Template
 from earshot.core.errors import GrammarError
 from earshot.decoding.automaton import AFTER_SPACE, BEFORE_SPACE, INSIDE, Configuration, silent_steps
 from earshot.decoding.network import ANY, Network

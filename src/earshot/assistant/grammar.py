@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from earshot.assistant.compiling import Compiler, SlotBegin, SlotEnd, SlotValue, Template, fits
+from earshot.assistant.compiling import Compiler, SlotBegin, SlotEnd, SlotValue
 from earshot.assistant.conflicts import find_conflict
 from earshot.assistant.grammar_files import (
     Example,
@@ -20,6 +20,7 @@ from earshot.assistant.grammar_files import (
     read_grammar,
     read_text,
 )
+from earshot.assistant.names import Names, Template, fits
 from earshot.decoding.automaton import Automaton
 from earshot.decoding.forgiving import nearest_sentence
 from earshot.decoding.network import Network, spoken
@@ -64,7 +65,7 @@ class Grammar:
         self.language = source.language
         self.templates: Sequence[Template] = tuple(compiler.templates)
         self.examples: Sequence[Example] = tuple(source.examples)
-        self.source = source
+        self.names: Names = compiler.names
         self.network: Network = compiler.network
         self.automaton = Automaton(self.network)
         if check and (found := find_conflict(self.network, self.templates, max_steps=_QUICK_CHECK)):

@@ -8,8 +8,11 @@ from typing import Any
 
 from earshot.assistant.grammar import Grammar, Match
 from earshot.assistant.rejection import Evidence, probability
+from earshot.assistant.word_forms import jsgf, words
 from earshot.audio.resample import resample
+from earshot.core.errors import UnsupportedError
 from earshot.core.types import SAMPLE_RATE, Audio
+from earshot.core.types import Grammar as EngineGrammar
 from earshot.decoding.constraint import TokenConstraint
 from earshot.engines import EngineOptions, Recognizer, load_engine
 from earshot.engines.constrained import ConstrainedRecognizer, Searched
@@ -63,8 +66,11 @@ class CommandRecognizer:
             load_engine(engine, EngineOptions(language=grammar.language)) if isinstance(engine, str) else engine
         )
         self._constraint: TokenConstraint | None = None
+        self._engine_grammar: EngineGrammar | None = None
         if isinstance(self._recognizer, ConstrainedRecognizer):
             self._constraint = TokenConstraint(grammar.automaton, self._recognizer.vocabulary)
+        elif self._recognizer.capabilities.grammar:
+            self._engine_grammar = _engine_grammar(grammar, self._recognizer)
 
     def recognize(self, audio: Audio, *, context: Mapping[str, Any] | None = None) -> Recognition:
         """One command: a recording that holds it and little else."""
@@ -113,8 +119,8 @@ class CommandRecognizer:
         return _unmatched(searched.open_text)
 
     def _open(self, audio: Audio, context: Mapping[str, Any] | None) -> Recognition:
-        """Free recognition, matched forgivingly."""
-        text = self._recognizer.transcribe(audio).text
+        """Recognition by the engine's own means, matched forgivingly."""
+        text = self._recognizer.transcribe(audio, grammar=self._engine_grammar).text
         match = self.grammar.match(text, context=context) or self.grammar.nearest(text, context=context)
         if match is None:
             return _unmatched(text)
@@ -136,6 +142,16 @@ class CommandRecognizer:
             match.metadata,
             others,
         )
+
+
+def _engine_grammar(grammar: Grammar, recognizer: Recognizer) -> EngineGrammar | None:
+    """The grammar as PocketSphinx or Vosk takes it; None where it holds what they cannot be held to."""
+    try:
+        if recognizer.name.startswith("vosk"):
+            return EngineGrammar(phrases=words(grammar), allows_unknown=True)
+        return EngineGrammar(jsgf=jsgf(grammar), allows_unknown=True)
+    except UnsupportedError:
+        return None
 
 
 def _unmatched(text: str) -> Recognition:

@@ -45,6 +45,7 @@ VERBS = {
     "sessions": Verb("earshot.cli.sessions", "sessions", "Recover, export and remove what was listened to."),
     "teach": Verb("earshot.cli.teach", "teach", "Teach a spoken command from three recordings."),
     "spot": Verb("earshot.cli.spot", "spot", "Tell when a taught command is said."),
+    "assistant": Verb("earshot.cli.assistant", "assistant", "Understand commands by a grammar of yours."),
     "serve": Verb("earshot.cli.serve", "serve", "Serve a page and the protocols of other speech clients."),
     "selftest": Verb("earshot.cli.selftest", "selftest", "Test microphone and engine with known speech."),
     "summarize": Verb("earshot.cli.summarize", "summarize_command", "Tell what a transcript says, in short."),

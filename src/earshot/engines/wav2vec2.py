@@ -18,8 +18,11 @@ from earshot.audio.resample import resample
 from earshot.core.errors import EngineError, UnsupportedError
 from earshot.core.optional import require
 from earshot.core.types import SAMPLE_RATE, Audio, Capabilities, Grammar, Segment, Transcript
+from earshot.decoding.constraint import TokenConstraint, Vocabulary
 from earshot.decoding.ctc import LogProbs, greedy, spell_words
+from earshot.decoding.ctc_beam import search_ctc
 from earshot.engines.base import Engine, EngineOptions, check_request
+from earshot.engines.constrained import Searched
 from earshot.engines.offline import OfflineRecognizer
 from earshot.engines.wav2vec2_model import CtcNet
 
@@ -71,6 +74,7 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
         )
         self._language = language or (min(languages) if len(languages) == 1 else None)
         self._net: CtcNet | None = CtcNet(folder, num_threads=num_threads, device=device)
+        self._vocabulary: Vocabulary | None = None
         shift = self._net.frame_shift
         self._window = max(1, round(window * SAMPLE_RATE / shift)) * shift
         step = min(round((window - overlap) * SAMPLE_RATE), self._window - 2 * shift)  # windows meet
@@ -86,6 +90,31 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
         """
         check_request(self.name, self.capabilities, grammar, hot_words)
         return [self._transcript(audio) for audio in audios]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The net's letters by how they are spelled, for constraints."""
+        net = self._open_net()
+        if self._vocabulary is None:
+            pieces = [" " if symbol == net.delimiter else symbol for symbol in net.symbols]
+            self._vocabulary = Vocabulary(pieces)
+        return self._vocabulary
+
+    def search(self, audios: Sequence[Audio], constraint: TokenConstraint, *, width: int = 4) -> list[Searched]:
+        """See ``ConstrainedRecognizer``. Letters need twice the hypotheses that pieces of words need."""
+        net = self._open_net()
+        delimiter = net.symbols.index(net.delimiter) if net.delimiter in net.symbols else None
+        results: list[Searched] = []
+        for audio in audios:
+            if not audio.samples.any():
+                results.append(Searched((), "", "", 0.0))
+                continue
+            log_probs = self.log_probs(audio)
+            found = search_ctc(log_probs, net.blank, constraint, width=2 * width, delimiter=delimiter)
+            written = found[0].text.strip() if found else ""
+            free = float(log_probs.max(axis=-1).sum())
+            results.append(Searched(tuple(found), written, self._transcript(audio).text, free))
+        return results
 
     def log_probs(self, audio: Audio) -> LogProbs:
         """Log-probabilities (frames, tokens) of a recording of any length, for decoders and aligners.
