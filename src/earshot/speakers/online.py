@@ -160,7 +160,7 @@ class OnlineDiarizer:
             if owner >= 0:
                 shares[:, owner] = window.activity[:, local]
         low, high = first * STEP_SECONDS, last * STEP_SECONDS
-        offset = begin * STEP_SECONDS
+        offset = (begin + 0.5) * STEP_SECONDS  # so that told stretches meet: a frame lasts to the next one
         options = replace(self._options.turns, padding=0.0)
         for start, end, owner in turns_of(shares, STEP_SECONDS, len(samples) / SAMPLE_RATE, options):
             if min(high, end + offset) > max(low, start + offset):
@@ -170,7 +170,7 @@ class OnlineDiarizer:
         """Append a turn, or prolong the speaker's last one."""
         for place in range(len(self._turns) - 1, max(-1, len(self._turns) - 8), -1):
             before = self._turns[place]
-            if before.speaker == turn.speaker and turn.start - before.end < 0.1:
+            if before.speaker == turn.speaker and turn.start - before.end < 1e-3:
                 self._turns[place] = replace(before, end=max(before.end, turn.end))
                 return
         self._turns.append(turn)

@@ -41,6 +41,7 @@ def turns_of(
     shares: (frames, speakers); frame t is centred on second t × step. duration: turns end by then.
     """
     turns = []
+    duration = math.floor(duration * 1000) / 1000
     for column in range(shares.shape[1]):
         for first, last in _runs(shares[:, column], step, options):
             start = max(0.0, (first - 0.5) * step - options.padding)

@@ -62,7 +62,8 @@ class SpeechFlags:
             return np.zeros(frames, np.bool_)
         places = np.minimum((start + np.arange(frames) * STEP) // FRAME, len(self._probabilities) - 1)
         first, last = int(places[0]), int(places[-1]) + 1
-        probabilities = np.frombuffer(bytes(self._probabilities[first:last]), np.uint8) / np.float32(255)
+        held = np.frombuffer(bytes(self._probabilities[first:last]), np.uint8)
+        probabilities: Samples = held.astype(np.float32) / np.float32(255)
         flags = _speech(probabilities)[places - first]
         return np.convolve(flags, np.ones(2 * _SPEECH_MARGIN + 1))[_SPEECH_MARGIN:-_SPEECH_MARGIN] > 0.5
 
