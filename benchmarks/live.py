@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -128,15 +128,17 @@ def load_clips(num_clips: int) -> list[Clip]:
     lines = (SPEECH / "librispeech" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if 2 < row["duration"] < 20]
     random = np.random.default_rng(0)
-    clips = []
-    for row in rows[:: max(1, len(rows) // num_clips)][:num_clips]:
-        samples = read_audio(SPEECH / "librispeech" / row["audio"]).samples
-        first, last = speech_edges(samples)
-        speech = samples[int(first * SAMPLE_RATE) : int((last + 0.05) * SAMPLE_RATE)]
-        before, after = (random.normal(0, 2e-4, int(seconds * SAMPLE_RATE)) for seconds in (BEFORE, AFTER))
-        joined = np.concatenate([before, speech, after]).astype(np.float32)
-        clips.append(Clip(joined, row["text"], BEFORE, BEFORE + last - first))
-    return clips
+    return [trimmed(row, random) for row in rows[:: max(1, len(rows) // num_clips)][:num_clips]]
+
+
+def trimmed(row: dict[str, Any], random: np.random.Generator) -> Clip:
+    """A line of the manifest as a clip."""
+    samples = read_audio(SPEECH / "librispeech" / row["audio"]).samples
+    first, last = speech_edges(samples)
+    speech = samples[int(first * SAMPLE_RATE) : int((last + 0.05) * SAMPLE_RATE)]
+    before, after = (random.normal(0, 2e-4, int(seconds * SAMPLE_RATE)) for seconds in (BEFORE, AFTER))
+    joined = np.concatenate([before, speech, after]).astype(np.float32)
+    return Clip(joined, row["text"], BEFORE, BEFORE + last - first)
 
 
 def speech_edges(samples: Samples) -> tuple[float, float]:

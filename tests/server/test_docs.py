@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(python|bash)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-NAMES = ["openai", "curl", "realtime", "vosk", "wyoming"]
+NAMES = ["openai", "speakers", "curl", "realtime", "vosk", "wyoming"]
 
 
 @pytest.fixture
@@ -36,13 +36,16 @@ def test_there_is_a_block_for_every_client() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "code"), BLOCKS, ids=NAMES)
 def test_a_client_hears_what_was_said(
-    server: Server, sample: Audio, tmp_path: Path, kind: str, code: str
+    server: Server, sample: Audio, tmp_path: Path, kind: str, code: str, request: pytest.FixtureRequest
 ) -> None:
     if kind == "bash" and shutil.which("curl") is None:
         pytest.skip("curl is not installed: apt install curl")
     if "openai" in code and not is_installed("openai"):
         pytest.skip("openai is not installed: pip install 'earshot[dev]'")
+    if "known_speaker" in code:
+        request.getfixturevalue("voices")
     (tmp_path / "meeting.wav").write_bytes(recording(sample.samples))
+    (tmp_path / "anna.wav").write_bytes(recording(sample.samples[16_000:96_000]))
     for named, actual in (("8321", server.port), ("2700", server.vosk_port), ("10300", server.wyoming_port)):
         code = code.replace(f"127.0.0.1:{named}", f"127.0.0.1:{actual}")
     command = (
@@ -52,7 +55,8 @@ def test_a_client_hears_what_was_said(
     )
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    spoken = " ".join(line for line in done.stdout.splitlines() if "-->" not in line)
+    lines = [re.sub(r"^ *[0-9.]+ Anna: ", "", line) for line in done.stdout.splitlines()]
+    spoken = " ".join(line for line in lines if "-->" not in line)
     assert letters(spoken).startswith(SAMPLE_TEXT)
 
 
