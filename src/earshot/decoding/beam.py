@@ -73,6 +73,11 @@ class Beam:
         return [hypothesis.tokens[-1] if hypothesis.tokens else None for hypothesis in self._alive]
 
     @property
+    def texts(self) -> list[str]:
+        """What each living hypothesis spells so far; empty without a constraint."""
+        return [hypothesis.text for hypothesis in self._alive]
+
+    @property
     def is_done(self) -> bool:
         """Whether no better hypothesis can come."""
         return not self._alive

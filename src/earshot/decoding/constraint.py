@@ -9,6 +9,7 @@ all spellings and the automaton side by side, once for each state that a recogni
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -149,7 +150,7 @@ _FEW = 4
 def spelling(piece: str) -> str:
     """How a token is spelled for the automaton; "" for what no sentence holds (brackets, two spaces, …)."""
     written: list[str] = []
-    for character in piece:
+    for character in unicodedata.normalize("NFC", piece):
         if character in _SPACES:
             written.append(" ")
         elif character in _MARKS:
