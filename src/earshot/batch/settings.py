@@ -14,7 +14,7 @@ from earshot.core.errors import OutputError
 from earshot.core.types import Grammar
 from earshot.text.formats import FormatOptions
 from earshot.text.subtitles import SubtitleOptions
-from earshot.transcription import TranscriptionOptions
+from earshot.transcription import SpeakerOptions, TranscriptionOptions
 
 PIPELINE = 1
 """Raised when the same model and options would give other results than before."""
@@ -45,6 +45,8 @@ class BatchOptions:
         """
         settings = {**to_plain(self), "model_hash": model.digest, "pipeline": PIPELINE}
         settings["transcription"].pop("num_threads", None)
+        if settings["transcription"]["speakers"] is None:  # results are those of before there were speakers
+            del settings["transcription"]["speakers"]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         label = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name.replace("/", "-"))[:48].strip("-.")
         return f"{label}-{digest[:8]}"
@@ -55,11 +57,13 @@ def from_plain(plain: dict[str, Any]) -> BatchOptions:
     try:
         spoken = dict(plain["transcription"])
         grammar = spoken.pop("grammar", None)
+        speakers = spoken.pop("speakers", None)
         style = dict(plain["style"])
         return BatchOptions(
             TranscriptionOptions(
                 **{**spoken, "hot_words": tuple(spoken["hot_words"])},
                 grammar=Grammar(**{**grammar, "phrases": tuple(grammar["phrases"])}) if grammar else None,
+                speakers=SpeakerOptions(**speakers) if speakers else None,
             ),
             tuple(plain["formats"]),
             FormatOptions(**{**style, "subtitles": SubtitleOptions(**style["subtitles"])}),

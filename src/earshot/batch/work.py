@@ -259,12 +259,19 @@ class Worker:
             heard = [region for result in results for region in unpacked_regions(result)]
             segments, language = gather(self._loaded.finish(heard))
             transcript = Transcript(segments, language, seconds, self._loaded.recognizer.name)
+            if self._loaded.options.speakers is not None:
+                transcript = self._with_speakers(task, transcript)
             copy = LocalCopy(task.address, input_hash, task.stamp, task.size)
             outcome, outputs = self._result(task, copy, transcript, warnings, started)
             writes = [self._writers.submit(self._write, name, data) for name, data in outputs.items()]
         except Exception as error:
             return FileOutcome(task.id, "failed", error=_one_line(error))
         return _checked([outcome], writes)[0]
+
+    def _with_speakers(self, task: FileTask, transcript: Transcript) -> Transcript:
+        """Who speaks is told by voices of the whole recording, so it is read once more. Raises AudioError."""
+        with self._inputs.opened(task) as copy:
+            return self._loaded.assign(transcript, copy.path, channel=self._job.options.channel)
 
     def close(self) -> None:
         """Release the model and what was fetched."""

@@ -43,6 +43,8 @@ VERBS = {
     "listen": Verb("earshot.cli.listen", "listen", "Write down what is said into the microphone."),
     "record": Verb("earshot.cli.record", "record", "Record the microphone, safe from crashes."),
     "sessions": Verb("earshot.cli.sessions", "sessions", "Recover, export and remove what was listened to."),
+    "meeting": Verb("earshot.cli.meeting", "meeting", "Make minutes of a meeting: who said what."),
+    "speakers": Verb("earshot.cli.speakers", "speakers", "Make voices known by name, and forget them."),
     "teach": Verb("earshot.cli.teach", "teach", "Teach a spoken command from three recordings."),
     "spot": Verb("earshot.cli.spot", "spot", "Tell when a taught command is said."),
     "assistant": Verb("earshot.cli.assistant", "assistant", "Understand commands by a grammar of yours."),

@@ -51,7 +51,9 @@ class Files:
         self._formats = formats
         self._style = style
         check_folder(folder)
-        settings = [dataclasses.asdict(options), dataclasses.asdict(style), channel]
+        settings: list[object] = [dataclasses.asdict(options), dataclasses.asdict(style), channel]
+        if options.speakers is not None and options.speakers.has_names:
+            settings.append(_known_voices())
         self._ledger = Ledger(folder, settings)
 
     def _path(self, job: Job, name: str) -> Path:
@@ -94,7 +96,8 @@ class RunningText:
             click.echo(f"{'' if self._is_first else chr(10)}==> {job.label} <==")
         self._is_first = False
         for segment in segments:
-            click.echo(clean_text(segment.text))  # which flushes
+            speaker = f"{clean_text(segment.speaker)}: " if segment.speaker else ""
+            click.echo(speaker + clean_text(segment.text))  # which flushes
         return job.label
 
 
@@ -115,6 +118,13 @@ class OneDocument:
         style = dataclasses.replace(self._style, recording=job.label)
         write_transcript(transcript, sys.stdout, self._name, style)
         return job.label
+
+
+def _known_voices() -> list[tuple[str, int]]:
+    """On which names in results depend."""
+    from earshot.speakers.memory import SpeakerMemory
+
+    return [(speaker.name, speaker.num_recordings) for speaker in SpeakerMemory().list()]
 
 
 def check_folder(folder: Path) -> None:

@@ -16,10 +16,11 @@ import click
 from earshot.cli import STATUS_FAILED
 from earshot.cli._batch_progress import reporters
 from earshot.cli._options import choose_formats, read_grammar, split_list, text_options
-from earshot.core.errors import OutputError, UnsupportedError
+from earshot.cli._voices import speaker_options
+from earshot.core.errors import OutputError
 from earshot.engines import DEFAULT_ENGINE, find_engine
 from earshot.text.formats import FORMATS, FormatOptions
-from earshot.transcription import TranscriptionOptions
+from earshot.transcription import SpeakerOptions, TranscriptionOptions
 
 if TYPE_CHECKING:
     from earshot.batch import BatchOptions, BatchRequest, BatchResult
@@ -94,7 +95,7 @@ def batch() -> None:
 )
 @click.option("--word-timestamps/--no-word-timestamps", default=True, help="Find the time of each word [yes].")
 @text_options
-@click.option("--diarize", is_flag=True, help="Tell speakers apart.")
+@speaker_options
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
 @click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE", help="Only these phrases.")
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="Hear only channel N; else all mixed.")
@@ -138,7 +139,7 @@ def run(
     word_timestamps: bool,
     is_punctuated: bool,
     numbers: NumberForm | None,
-    diarize: bool,
+    speakers: SpeakerOptions | None,
     hot_words: tuple[str, ...],
     grammar: Path | None,
     channel: int | None,
@@ -158,8 +159,6 @@ def run(
     """
     from earshot.batch import BatchOptions, BatchRequest, ClusterOptions
 
-    if diarize:
-        raise UnsupportedError("nothing here tells speakers apart yet", fix="leave out --diarize")
     find_engine(engine)
     options = BatchOptions(
         TranscriptionOptions(
@@ -168,11 +167,12 @@ def run(
             language=language,
             num_threads=threads,
             device=device,
-            word_times=word_timestamps,
+            word_times=word_timestamps or speakers is not None,
             punctuation=is_punctuated,
             numbers=numbers,
             grammar=read_grammar(grammar) if grammar else None,
             hot_words=split_list(hot_words),
+            speakers=_without_names(speakers),
         ),
         choose_formats(formats, tuple(FORMATS)) or ("json",),
         FormatOptions(),
@@ -185,6 +185,18 @@ def run(
     )
     request = BatchRequest(source, output, options, place, joins, price_per_hour)
     return _run(request, progress_json=progress_json, prometheus=prometheus)
+
+
+def _without_names(speakers: SpeakerOptions | None) -> SpeakerOptions | None:
+    """Labels alone, which mean something within one recording: machines of a cluster know nobody's voice.
+
+    The encoder is settled here, so that all machines use the same one.
+    """
+    if speakers is None:
+        return None
+    from earshot.speakers.encoder import find_encoder
+
+    return dataclasses.replace(speakers, encoder=find_encoder(speakers.encoder).name, has_names=False)
 
 
 def _run(request: BatchRequest, *, progress_json: str | None = None, prometheus: str | None = None) -> int:

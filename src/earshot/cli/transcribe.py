@@ -17,12 +17,13 @@ from earshot.cli._options import choose_formats, engine_options, read_grammar, s
 from earshot.cli._outputs import Destination, Files, OneDocument, RunningText
 from earshot.cli._progress import BatchProgress, batch_progress
 from earshot.cli._sample import sample_path
+from earshot.cli._voices import speaker_options
 from earshot.core.errors import AudioError, EarshotError, FormatError
 from earshot.core.types import SAMPLE_RATE
 from earshot.engines import Task, find_engine
 from earshot.text.formats import FORMATS, FormatOptions
 from earshot.text.subtitles import SubtitleOptions
-from earshot.transcription import Transcriber, TranscriptionOptions
+from earshot.transcription import SpeakerOptions, Transcriber, TranscriptionOptions
 
 if TYPE_CHECKING:
     from earshot.text.numbers import NumberForm
@@ -49,6 +50,7 @@ _EXAMPLES = """\b
 Examples:
   earshot transcribe talk.m4a
   earshot transcribe talk.m4a -f srt > talk.srt
+  earshot transcribe interview.m4a --diarize
   earshot transcribe interviews/ -o texts -f txt,json --resume
   ffmpeg -i talk.mov -f s16le -ac 1 -ar 16000 - | earshot transcribe - --raw-rate 16000"""
 
@@ -82,6 +84,7 @@ Examples:
     help="Find the time of each word. On for all formats but txt; given, it makes csv and audacity list words.",
 )
 @text_options
+@speaker_options
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
 @click.option(
     "--grammar",
@@ -133,6 +136,7 @@ def transcribe(
     word_timestamps: bool | None,
     is_punctuated: bool,
     numbers: NumberForm | None,
+    speakers: SpeakerOptions | None,
     hot_words: tuple[str, ...],
     grammar: Path | None,
     channel: int | None,
@@ -162,11 +166,12 @@ def transcribe(
         num_threads=threads,
         device=device,
         task=task,
-        word_times=chosen != ("txt",) if word_timestamps is None else word_timestamps,
+        word_times=_has_word_times(word_timestamps, chosen, speakers),
         punctuation=is_punctuated,
         numbers=numbers,
         grammar=read_grammar(grammar) if grammar else None,
         hot_words=split_list(hot_words),
+        speakers=speakers,
     )
     hearing = Hearing(channel, _raw_format(raw_rate, raw_channels, raw_format))
     style = FormatOptions(
@@ -184,6 +189,13 @@ def transcribe(
         raise click.UsageError("several files of this kind need a folder: add --output-dir")
     failures = [*unusable, *_transcribe_all(jobs, options, hearing, destination, resume=resume)]
     return _report(failures, num_inputs=len(jobs) + len(unusable))
+
+
+def _has_word_times(asked: bool | None, formats: tuple[str, ...], speakers: SpeakerOptions | None) -> bool:
+    """Who said a word is known by its time."""
+    if speakers is not None:
+        return True
+    return formats != ("txt",) if asked is None else asked
 
 
 def _raw_format(rate: int | None, channels: int | None, sample_format: str | None) -> RawFormat | None:

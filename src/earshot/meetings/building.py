@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from earshot.core.errors import AudioError, MissingExtraError
 from earshot.core.progress import ProgressCallback
-from earshot.core.types import Transcript
+from earshot.core.types import Samples, Transcript
 from earshot.meetings.minutes import find_actions
 from earshot.meetings.tracks import Track, hear_track, merge_tracks
 from earshot.meetings.types import UNKNOWN, Meeting, Participant
@@ -22,6 +22,7 @@ from earshot.transcription import SpeakerOptions, Transcriber, TranscriptionOpti
 from earshot.transcription.speakers import named
 
 if TYPE_CHECKING:
+    from earshot.speakers.diarization import Diarizer
     from earshot.speakers.encoder import SpeakerEncoder
 
 MAX_TITLE = 200
@@ -104,6 +105,22 @@ def make_meeting(
         sources=tuple(dict.fromkeys(source.path for source in sources)),
         warnings=(*warnings, *meeting.warnings),
     )
+
+
+def meeting_of_transcript(
+    transcript: Transcript, blocks: Iterable[Samples], diarizer: Diarizer, options: MeetingOptions
+) -> Meeting:
+    """A meeting whose words are known already, as those of a live session. blocks: all of its sound, 16 kHz."""
+    from earshot.speakers.assignment import assign_speakers
+
+    for block in blocks:
+        diarizer.accept(block)
+    diarization = diarizer.finish()
+    warnings: list[str] = []
+    names, known = _names(diarization, options.memory, warnings.append)
+    labelled = assign_speakers(transcript, diarization.turns)
+    meeting = build_meeting(labelled, diarization.turns, options, names=names, known=known)
+    return replace(meeting, warnings=(*warnings, *meeting.warnings))
 
 
 def build_meeting(

@@ -115,6 +115,12 @@ def check_same_voice(enrolments: Sequence[Enrolment], known: Mapping[str, Vector
                 reference = mean_voice(vectors, [1.0] * len(vectors))
             similarity = float(reference @ vector)
             if similarity < space.threshold - _leniency(enrolment.seconds):
+                if known is None and len(others) == 1:
+                    raise SpeakerError(
+                        f"{enrolment.source} and {others[0].source} seem to be of different voices"
+                        f" (similarity {similarity:.2f})",
+                        fix="leave one out, or say --force if it is the same person",
+                    )
                 raise SpeakerError(
                     f"{enrolment.source} seems to be of another voice (similarity {similarity:.2f},"
                     f" the same voice has {space.threshold:.2f} or more)",

@@ -100,9 +100,11 @@ class SpeakerMemory:
                 return speaker
         raise _unknown(name, known)
 
-    def has(self, name: str) -> bool:
-        """Whether somebody of that name is known."""
-        return any(fold(speaker.name) == fold(name) for speaker in self.list())
+    def check_is_new(self, name: str) -> None:
+        """Raises SpeakerError where somebody of that name is known already."""
+        for speaker in self.list():
+            if fold(speaker.name) == fold(name):
+                raise _exists(speaker.name)
 
     def enrol(self, name: str, enrolments: Sequence[Enrolment], *, adds: bool = False) -> Speaker:
         """Make a voice known. adds: to somebody who is known already.
@@ -116,10 +118,7 @@ class SpeakerMemory:
         with self._changing() as connection:
             row = connection.execute("SELECT id FROM speakers WHERE folded = ?", [fold(name)]).fetchone()
             if row is not None and not adds:
-                raise SpeakerError(
-                    f"there is a speaker {name!r} already",
-                    fix="--more adds recordings; or choose another name, or forget the old one first",
-                )
+                raise _exists(name)
             if row is None and adds:
                 raise _unknown(name, _speakers(connection))
             number = row[0] if row else _insert_speaker(connection, name)
@@ -311,6 +310,13 @@ def mean_voice(vectors: Sequence[Vector], weights: Sequence[float]) -> Vector:
     length = float(np.linalg.norm(total))
     mean: Vector = (total / length if length > 1e-9 else vectors[0]).astype(np.float32)
     return mean
+
+
+def _exists(name: str) -> SpeakerError:
+    return SpeakerError(
+        f"there is a speaker {name!r} already",
+        fix="--more adds recordings; or choose another name, or forget the old one first",
+    )
 
 
 def _unknown(name: str, known: Sequence[Speaker]) -> SpeakerError:
