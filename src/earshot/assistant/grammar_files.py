@@ -6,7 +6,7 @@ matter of ``compiling``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -221,8 +221,10 @@ class _Reader:
             return self._yaml.compose(text, Loader=loader)
         except self._yaml.MarkedYAMLError as failure:
             mark = failure.problem_mark or failure.context_mark
-            what = _plain_problem(str(failure.problem or failure.context or "it is no YAML"))
-            fix = _yaml_hint(text, mark.line if mark else 0, what)
+            lines = text.splitlines()
+            here = lines[mark.line] if mark and mark.line < len(lines) else ""
+            what = _plain_problem(str(failure.problem or failure.context or "it is no YAML"), here)
+            fix = _yaml_hint(here)
             raise error(Place(str(self._file), mark.line + 1 if mark else 1), what, fix=fix) from None
         except (self._yaml.YAMLError, ValueError) as failure:
             raise error(Place(str(self._file), 1), f"it is no YAML: {str(failure).splitlines()[0]}") from None
@@ -464,12 +466,13 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _plain_problem(problem: str) -> str:
+def _plain_problem(problem: str, line: str) -> str:
     """YAML's own words, and what they mean where that is not plain."""
+    if "cannot start any token" in problem and "\t" in line:
+        return f"a tab stands where spaces must ({problem})"
     meanings = {
         "mapping values are not allowed": "a second colon stands where none may be",
         "expected <block end>": "the indentation does not fit the lines above",
-        "found character '\\t'": "a tab stands where spaces must",
         "could not find expected ':'": "a colon is expected after a name",
         "found unexpected end of stream": "a quotation mark or bracket is never closed",
         "did not find expected": "something is not closed, or the indentation does not fit",
@@ -481,18 +484,10 @@ def _plain_problem(problem: str) -> str:
     return problem
 
 
-def _yaml_hint(text: str, line: int, what: str) -> str:
-    lines = text.splitlines()
-    here = lines[line].strip() if line < len(lines) else ""
-    if "tab" in what:
+def _yaml_hint(line: str) -> str:
+    here = line.strip()
+    if "\t" in line:
         return "indent with spaces"
     if here.startswith("- ") and here[2:3] in "[{*&!%@`":
         return f'put the sentence into quotation marks: - "{here[2:].strip()}"'
     return "put sentences into quotation marks, and indent what belongs together alike"
-
-
-def iter_lists(source: GrammarSource) -> Iterable[SlotList]:
-    """All lists, those of single blocks as well."""
-    yield from source.lists.values()
-    for block in source.blocks:
-        yield from block.lists.values()

@@ -96,7 +96,11 @@ class CommandRecognizer:
         results: dict[int, Recognition] = {
             index: self._judged(audios[index], one, context) for index, one in zip(short, searched, strict=True)
         }
-        return [results.get(index) or self._open(audio, context) for index, audio in enumerate(audios)]
+        return [results.get(index) or self._too_long(audio) for index, audio in enumerate(audios)]
+
+    def _too_long(self, audio: Audio) -> Recognition:
+        """More than an engine hears at once is no command, but may be dictation."""
+        return _unmatched(self._recognizer.transcribe(audio).text if audio.duration else "")
 
     def _judged(self, audio: Audio, searched: Searched, context: Mapping[str, Any] | None) -> Recognition:
         for found in searched.found:
