@@ -9,8 +9,14 @@ from earshot.meetings.types import Meeting
 from earshot.meetings.wording import action_note, clock, facts, share, speaker_name
 from earshot.text.clean import clean_text
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$:@^=\"'])")
-_HARMLESS = re.compile(r"\\([.!'\"():-])(?=\s|$|\w)")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$^])")
+"""What means something anywhere in a line. Round brackets and "!" do only beside square ones."""
+
+_BEGINNING = re.compile(r"(\d+[.)]|[-+=:])")
+"""What means something at the beginning of one: lists, rules, underlined headings."""
+
+_ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(?=:)|\bwww(?=\.)|(?<=\w)(?=@\w)")
+"""What becomes a link by itself."""
 
 
 def write_markdown(meeting: Meeting, stream: TextIO) -> None:
@@ -42,15 +48,9 @@ def write_markdown(meeting: Meeting, stream: TextIO) -> None:
 
 
 def escaped(text: str) -> str:
-    """One line that Markdown (and the HTML in it) shows as it is.
-
-    Marks of ordinary prose stay bare where they mean nothing: within a line, not at its beginning.
-    """
-    text = clean_text(text)
-    marked = _SPECIAL.sub(r"\\\1", text)
-    bare = _HARMLESS.sub(r"\1", marked)
-    # "1." and "-" at the beginning would begin a list; "http:" and "www." would become links.
-    if re.match(r"\d+\.|[-:]", bare):
-        bare = re.sub(r"[-.:]", lambda found: "\\" + found.group(), bare, count=1)
-    bare = re.sub(r"(?i)\b(https?|ftp|mailto):", r"\1\\:", bare)
-    return re.sub(r"(?i)\bwww\.", r"www\\.", bare)
+    """One line that Markdown (and the HTML in it) shows as it is."""
+    bare = _SPECIAL.sub(r"\\\1", clean_text(text))
+    if found := _BEGINNING.match(bare):
+        at = found.end() - 1
+        bare = f"{bare[:at]}\\{bare[at:]}"
+    return _ADDRESS.sub(lambda found: f"{found.group()}\\", bare)

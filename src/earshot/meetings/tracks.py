@@ -33,6 +33,9 @@ _QUIETEST = -25.0
 """Decibels below the loudest person at which the level of speech is taken to be, at least: a track on which
 nobody speaks has none of its own."""
 
+_REACH = 0.25
+"""Seconds."""
+
 _MIN_TURN, _MIN_GAP = 0.2, 0.5
 """Seconds: shorter turns are dropped, shorter gaps are bridged."""
 
@@ -90,7 +93,7 @@ def merge_tracks(tracks: Sequence[Track]) -> tuple[Transcript, tuple[Turn, ...]]
     for index, track in enumerate(tracks):
         own = relative[index]
         others = np.delete(relative, index, axis=0).max(axis=0, initial=-np.inf)
-        is_own = own >= others - _CROSSTALK
+        is_own = _widened(own >= others - _CROSSTALK)
         kept = [part for segment in track.transcript.segments for part in _own_words(segment, is_own)]
         kept = [segment for segment in kept if not _is_echo(segment, index, tracks)]
         segments += [replace(segment, speaker=track.label) for segment in kept]
@@ -154,6 +157,13 @@ def _relative_levels(tracks: Sequence[Track]) -> Levels:
         if math.isfinite(level):
             relative[index, : len(track.levels)] = track.levels - level
     return relative
+
+
+def _widened(frames: Frames) -> Frames:
+    """Each run longer by _REACH at both ends: between two syllables everybody else is louder."""
+    reach = round(_REACH / FRAME)
+    wide: Frames = np.convolve(frames, np.ones(2 * reach + 1), "same") > 0.5 if len(frames) else frames
+    return wide[: len(frames)]
 
 
 def _own_words(segment: Segment, is_own: Frames) -> list[Segment]:

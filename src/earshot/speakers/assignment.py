@@ -16,7 +16,7 @@ MAX_GAP = 1.0
 """Seconds from a word to the nearest turn beyond which nobody is known to have said it. Recognizers and
 diarizers place the edges of speech differently, by some tenths of a second."""
 
-_MAX_SHIFT = 0.5
+_MAX_SHIFT = 0.8
 """Seconds by which a change of speakers is moved to the end of a sentence or to a pause: turns come from
 windows of a second or more, so their edges are no surer than that."""
 
