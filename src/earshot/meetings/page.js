@@ -74,6 +74,7 @@
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (event.key === "Enter" || event.key === "Escape") {
+        event.preventDefault(); // else Enter would press the button that is focused next
         end(event.key === "Enter");
         button.focus();
       }
