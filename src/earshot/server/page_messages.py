@@ -133,7 +133,7 @@ def read_text(text: str) -> Message:
 def _begin(fields: dict[str, Any]) -> Begin:
     engine = _matching(fields, "engine", _CHOICE) if fields.get("engine") is not None else None
     language = _matching(fields, "language", _LANGUAGE) if fields.get("language") is not None else None
-    diarize = fields.get("diarize", False)
+    diarize = fields.get("diarize") if fields.get("diarize") is not None else False
     if not isinstance(diarize, bool):
         raise MessageError("the field 'diarize' is true or false")
     if fields.get("source") == "device":

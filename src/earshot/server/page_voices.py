@@ -14,6 +14,7 @@ from earshot.server import library_editing as editing
 from earshot.server.library_types import UNDER_WAY, NoSessionError
 from earshot.server.page_state import PageState
 from earshot.speakers.enrolment import check_same_voice, describe_voice, enrolment_encoders
+from earshot.speakers.memory import fold
 
 _ENOUGH = 60.0
 """Seconds of speech after which more adds nothing to a voice."""
@@ -51,11 +52,11 @@ def enrol(state: PageState, session_id: str, label: str) -> dict[str, Any]:
     source = f"{session.title} ({session.id})"
     enrolment = describe_voice(source, read_pieces(path, spans), enrolment_encoders())
     memory, name = state.pool.memory, names[label]
-    is_known = memory.has(name)
-    if is_known:
-        check_same_voice([enrolment], memory.find(name).vectors)
-    speaker = memory.enrol(name, [enrolment], adds=is_known)
-    return {"name": speaker.name, "seconds": round(enrolment.seconds, 1), "is_new": not is_known}
+    known = next((speaker for speaker in memory.list() if fold(speaker.name) == fold(name)), None)
+    if known is not None:
+        check_same_voice([enrolment], known.vectors)
+    speaker = memory.enrol(name, [enrolment], adds=known is not None)
+    return {"name": speaker.name, "seconds": round(enrolment.seconds, 1), "is_new": known is None}
 
 
 def chosen_spans(segments: Sequence[Segment], duration: float | None = None) -> list[tuple[int, int]]:
