@@ -26,7 +26,10 @@ __all__ = ["HOW_TO_INSTALL", "Ge2eEncoder", "is_available"]
 _PART = 160  # frames that the net was trained on (140 to 180)
 _STEP = 80  # frames between two parts of a clip
 _LONGEST = 180  # frames that are read in one go
-_LEVEL = 10 ** (-30 / 20)  # RMS that the net expects
+_SHORTEST = 140  # frames; fewer are filled up with silence: 11 % errors on clips of 1 s, 16 % without
+_LEVEL = 10 ** (-24 / 20)
+"""RMS that every clip is brought to. 60 LibriSpeech voices, 143 pieces of 3 to 7 s: 0.9 % errors at -24 dB,
+1.6 % at -30 and at -18; 0.8 % if only what is quieter is lifted to -30, but then the level counts as voice."""
 _BATCH = 64  # windows read together
 
 
@@ -36,7 +39,7 @@ class Ge2eEncoder:
     name = NAME
     dim = 256
     min_seconds = 1.6
-    threshold = 0.75
+    threshold = 0.69
 
     def __init__(self, folder: Path | None = None, *, num_threads: int = 1) -> None:
         path = (folder or model_folder()) / GRAPH
@@ -51,7 +54,7 @@ class Ge2eEncoder:
             check_length(len(clip))
             mel = self._front_end(clip) * _gain(clip)
             starts, length = _parts(len(mel))
-            parts += [mel[start : start + length] for start in starts]
+            parts += [_filled(mel[start : start + length]) for start in starts]
             owners += [index] * len(starts)
         vectors = np.zeros((len(clips), self.dim), np.float32)
         np.add.at(vectors, owners, self._embed_parts(parts))
@@ -78,7 +81,8 @@ class Ge2eEncoder:
         scaled = []
         for first, last in parts:
             low, high = first * HOP, min(last * HOP, len(samples))
-            scaled.append(mel[first:last] * _gain_of((energy[high] - energy[low]) / max(1, high - low)))
+            gain = _gain_of((energy[high] - energy[low]) / max(1, high - low))
+            scaled.append(_filled(mel[first:last] * gain))
         vectors = self._embed_parts(scaled)
         return unit_rows(np.stack([vectors[rows].mean(axis=0) for rows in held]))
 
@@ -89,6 +93,11 @@ class Ge2eEncoder:
             stacked = np.stack([parts[row] for row in rows], axis=1)
             vectors[rows] = self._session.run(None, {"mels": stacked})[0]
         return unit_rows(vectors)
+
+
+def _filled(mel: Matrix) -> Matrix:
+    """At least the frames that the net was trained on."""
+    return mel if len(mel) >= _SHORTEST else np.pad(mel, ((0, _PART - len(mel)), (0, 0)))
 
 
 def _parts(num_frames: int) -> tuple[list[int], int]:
