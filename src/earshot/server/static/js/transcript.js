@@ -163,7 +163,6 @@ export class TranscriptView {
     on("passages", ({ first, last, label, speakers }) => {
       for (let index = first; index <= Math.min(last, this.rows.segments.length - 1); index++) this.rows.segments[index].speaker = label;
       this.rows.speakers = speakers;
-    this.known = voices; // names in the memory
       const top = this.text.scrollTop;
       this.rows.rebuild();
       this.text.scrollTop = top;
