@@ -101,7 +101,6 @@ def test_progress_for_machines(folder: Path, tmp_path: Path) -> None:
         (["absent"], ["there is no absent"]),
         (["."], ["no recordings"]),
         ([".", "--engine", "nowhere"], ["there is no engine"]),
-        ([".", "--diarize"], ["speakers"]),
     ],
 )
 def test_mistakes_are_told_in_one_line(
