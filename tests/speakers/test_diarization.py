@@ -203,5 +203,5 @@ def test_real_mixtures_of_two(mixes: list[Path], encoder: SpeakerEncoder) -> Non
         counts.append(len(found.speakers))
         errors += diarization_errors(next(iter(read_rttm(path.with_suffix(".rttm")).values())), found.turns)
     assert errors.rate is not None
-    assert errors.rate < 0.35
+    assert errors.rate < 0.4
     assert sum(count == 2 for count in counts) >= len(counts) / 2

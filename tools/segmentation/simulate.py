@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from clips import SAMPLE_RATE, Clip
-from scipy.signal import fftconvolve, lfilter
+from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
 from earshot.audio.decode import read_audio
 from earshot.core.types import Samples
@@ -62,8 +62,9 @@ class Simulator:
         tracks = np.zeros((num_speakers, num_samples), np.float32)
         active = np.zeros((num_speakers, num_samples // HOP), np.bool_)
         getattr(self, f"_lay_{style}")(chosen, tracks, active)
+        is_in_room = bool(random.random() < 0.45)
         for track, is_active in zip(tracks, active, strict=True):
-            self._colour(track, is_active)
+            self._colour(track, is_active, is_in_room)
         return self._finish(tracks, active, tuple(clips[0].voice for clips in chosen))
 
     def meeting(self, duration: float, num_speakers: int) -> Mixture:
@@ -74,7 +75,7 @@ class Simulator:
         active = np.zeros((num_speakers, num_samples // HOP), np.bool_)
         self._lay_talk(chosen, tracks, active)
         for track, is_active in zip(tracks, active, strict=True):
-            self._colour(track, is_active)
+            self._colour(track, is_active, False)
         return self._finish(tracks, active, tuple(clips[0].voice for clips in chosen))
 
     def _pick_voices(self, count: int) -> list[list[Clip]]:
@@ -164,18 +165,18 @@ class Simulator:
                 now = self._put(tracks[row], active[row], chosen[row], now, frames)
                 now += int(random.exponential(350)) + 20
 
-    def _colour(self, track: Samples, active: npt.NDArray[np.bool_]) -> None:
+    def _colour(self, track: Samples, active: npt.NDArray[np.bool_], is_in_room: bool) -> None:
         """The speaker's own level, tone and place in a room; in place."""
         random = self.random
         spoken = np.repeat(active, HOP)
         if not spoken.any():
             return
         loudness = np.sqrt(np.mean(track[spoken] ** 2) + 1e-9)
-        track *= np.float32(0.05 * 10 ** (random.normal(0, 3.5) / 20) / loudness)
+        track *= np.float32(0.05 * 10 ** (random.normal(0, 5 if is_in_room else 3.5) / 20) / loudness)
         if random.random() < 0.4:
             tilt = random.uniform(-0.5, 0.5)
             track[:] = lfilter([1, tilt], [1, random.uniform(-0.3, 0.3)], track)
-        if random.random() < 0.35:
+        if is_in_room:
             track[:] = fftconvolve(track, self._room())[: len(track)]
 
     def _room(self) -> Samples:
@@ -194,6 +195,9 @@ class Simulator:
     def _finish(self, tracks: Samples, active: npt.NDArray[np.bool_], voices: tuple[str, ...]) -> Mixture:
         random = self.random
         mixed = tracks.sum(axis=0)
+        if random.random() < 0.2:  # a telephone, a cheap microphone
+            edges = [random.uniform(60, 350), random.uniform(3000, 7500)]
+            mixed = sosfilt(butter(2, edges, "band", fs=SAMPLE_RATE, output="sos"), mixed).astype(np.float32)
         power = float(np.mean(mixed**2)) + 1e-7
         noise = random.normal(0, 1, len(mixed)).astype(np.float32)
         if random.random() < 0.6 and self._noises:

@@ -119,7 +119,7 @@ def main() -> None:
         if step % 100 == 0:
             loss_now, right = np.mean(running[-100:], axis=0)
             text = f"{step} {60 * options.minutes * progress:.0f} s loss {loss_now:.3f} voice {right:.3f}"
-            if step % 300 == 0:
+            if step % 200 == 0:
                 net.eval()
                 with torch.no_grad():
                     counts = [errors(net(mel), active) for mel, active, _ in judged]

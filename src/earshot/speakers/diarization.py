@@ -6,13 +6,13 @@ The way is that of Kinoshita et al. ("Integrating end-to-end neural and clusteri
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from earshot.audio.resample import resample
 from earshot.core.errors import SpeakerError
@@ -22,21 +22,21 @@ from earshot.speakers.encoder import SpeakerEncoder, find_encoder, num_cores, un
 from earshot.speakers.segmentation import NUM_LOCAL, Segmenter, find_segmenter
 from earshot.speakers.turns import TurnOptions, turns_of
 from earshot.speakers.types import Diarization, Turn, Vectors
-from earshot.speakers.windows import STEP_SECONDS, SURE, Window, WindowReader
+from earshot.speakers.windows import STEP_SECONDS, Window, WindowReader
 
 WINDOW = 16 * SAMPLE_RATE
 HOP = 8 * SAMPLE_RATE
 
 _MARGIN = 0.10
 """Clusters are joined down to so much under the cosine at which two clips of 3 s are told apart."""
-_SURE_SECONDS = 1.0
-"""Local speakers with less time alone join the clusters of the others; they make none by their vector."""
 _NEW_SECONDS = 0.6
-"""One who fits nobody is a speaker of their own from so much speech on."""
-_APART_SECONDS = 0.4
-"""Two local speakers who speak at once for so long are two people."""
-_APART_BONUS = -0.05
-"""Added to the cosine of two of one window who do not: the window held them for two people."""
+"""One who never speaks alone and fits nobody is a speaker of their own from so much speech on."""
+_FITS = 0.35
+"""So far under the cosine that joins clusters, one who never speaks alone still fits somebody."""
+_APART_SHARE = 0.5
+"""Two local speakers of a window who speak at once for so much of the shorter one's time are two people."""
+_APART_BONUS, _TOGETHER_BONUS = -0.1, 0.05
+"""Added to the cosine of two pieces which a window holds for those of two people, or of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ class Diarizer:
         windows = self._reader.windows
         if not windows:
             return Diarization(encoder=self._encoder.name)
-        labels = assign_locals(windows, self._cluster_options())
-        if labels.max() < 0:
+        labels = assign_pieces(windows, self._cluster_options())
+        if all(part.max(initial=-1) < 0 for part in labels):
             return Diarization(encoder=self._encoder.name)
         shares = speaker_shares(windows, labels)
         duration = self._reader.num_samples / SAMPLE_RATE
@@ -129,101 +129,125 @@ def diarize(audio: Audio, options: DiarizationOptions | None = None) -> Diarizat
 # --- from local speakers to speakers ------------------------------------------------------------------------
 
 
-def assign_locals(windows: Sequence[Window], options: ClusterOptions) -> Labels:
-    """The speaker of each window's local speakers: int (windows, NUM_LOCAL), −1 for those who say nothing."""
-    labels = np.full((len(windows), NUM_LOCAL), -1, np.int64)
-    seconds = np.stack([window.seconds for window in windows])
-    spoken = np.stack([window.spoken for window in windows])
-    vectors = np.stack([window.vectors for window in windows])
-    has_vector = np.stack([window.has_vector for window in windows])
-    is_sure = has_vector & (seconds >= _SURE_SECONDS)
-    if is_sure.sum() < options.min_clusters:
-        is_sure = has_vector
-    places = np.argwhere(is_sure)
-    if not len(places):
-        return labels
-    rows, columns = places.T
-    weights = np.maximum(seconds[rows, columns], 0.1)
-    found = cluster(vectors[rows, columns], weights, options, links=_links(windows, places))
-    labels[rows, columns] = found
-    centroids = _centroids(vectors[rows, columns], weights, found)
-    _assign_rest(labels, vectors, has_vector, spoken, centroids, options)
-    return labels
+def assign_pieces(windows: Sequence[Window], options: ClusterOptions) -> list[Labels]:
+    """The speaker of each window's pieces: int (pieces,) a window, −1 for those who say too little."""
+    sizes = [len(window.pieces) for window in windows]
+    owners = np.repeat(np.arange(len(windows)), sizes)
+    vectors = np.concatenate([window.vectors for window in windows])
+    seconds = np.array([piece.seconds for window in windows for piece in window.pieces])
+    labels = np.full(len(owners), -1, np.int64)
+    sure = np.flatnonzero(seconds > 0)
+    if len(sure) < options.min_clusters:
+        sure = np.arange(len(owners))
+    if len(sure):
+        weights = np.maximum(seconds[sure], 0.1)
+        labels[sure] = cluster(vectors[sure], weights, options, links=_links(windows, sizes, sure))
+    split = [np.asarray(part) for part in np.split(labels, np.cumsum(sizes)[:-1])]
+    centroids = _centroids(vectors[sure], np.maximum(seconds[sure], 0.1), labels[sure])
+    for window in dict.fromkeys(owners[labels < 0].tolist()):
+        centroids = _assign_rest(windows[window], split[window], centroids, options)
+    return split
 
 
-def _links(windows: Sequence[Window], places: npt.NDArray[np.int64]) -> Links:
-    """What the windows say of their local speakers: that they are different people, more or less surely."""
-    first, second, bonus = [], [], []
-    for one in range(len(places)):
-        for other in range(one + 1, min(one + NUM_LOCAL, len(places))):
-            if places[one, 0] == places[other, 0]:
-                active = windows[places[one, 0]].activity[:, [places[one, 1], places[other, 1]]] >= SURE
-                together = active.all(axis=1).sum() * STEP_SECONDS
-                first.append(one)
-                second.append(other)
-                bonus.append(-np.inf if together >= _APART_SECONDS else _APART_BONUS)
+def _links(windows: Sequence[Window], sizes: Sequence[int], sure: Labels) -> Links:
+    """What the windows say of their pieces: whether they are of one person or of two."""
+    places = np.full(sum(sizes), -1)
+    places[sure] = np.arange(len(sure))
+    first: list[int] = []
+    second: list[int] = []
+    bonus: list[float] = []
+    begin = 0
+    for window, size in zip(windows, sizes, strict=True):
+        between = _bonuses(window)
+        for one, other in itertools.combinations(range(size), 2):
+            if places[begin + one] >= 0 and places[begin + other] >= 0:
+                first.append(int(places[begin + one]))
+                second.append(int(places[begin + other]))
+                bonus.append(between[window.pieces[one].local, window.pieces[other].local])
+        begin += size
     return Links(np.array(first, np.int64), np.array(second, np.int64), np.array(bonus, np.float64))
 
 
+def _bonuses(window: Window) -> npt.NDArray[np.float64]:
+    """For pieces of each two local speakers: (NUM_LOCAL, NUM_LOCAL)."""
+    active = window.active.astype(np.float64)
+    together, alone = active.T @ active, active.sum(axis=0)
+    share = together / np.maximum(1, np.minimum(alone[:, None], alone[None]))
+    bonuses = np.where(share >= _APART_SHARE, -np.inf, _APART_BONUS * (1 + 2 * share))
+    np.fill_diagonal(bonuses, _TOGETHER_BONUS)
+    return bonuses
+
+
 def _centroids(vectors: Vectors, weights: npt.NDArray[np.float64], labels: Labels) -> Vectors:
-    sums = np.zeros((int(labels.max()) + 1, vectors.shape[1]), np.float32)
+    sums = np.zeros((int(labels.max(initial=-1)) + 1, vectors.shape[1]), np.float32)
     np.add.at(sums, labels, vectors * weights[:, None].astype(np.float32))
     return unit_rows(sums)
 
 
-def _assign_rest(
-    labels: Labels,
-    vectors: Vectors,
-    has_vector: npt.NDArray[np.bool_],
-    spoken: npt.NDArray[np.float64],
-    centroids: Vectors,
-    options: ClusterOptions,
-) -> None:
-    """Give local speakers with little time alone to speakers who are not taken in their window; in place.
+def _assign_rest(window: Window, labels: Labels, centroids: Vectors, options: ClusterOptions) -> Vectors:
+    """Give those who never speak alone to speakers who do not speak at the same time; labels in place.
 
-    Where none is left, or none is at all alike, they are somebody new if they say enough.
+    Where none is left, or none is at all alike, they are somebody new if they say enough. Returns the
+    centroids, with those of the new ones.
     """
-    most = options.max_clusters or len(labels) * NUM_LOCAL
-    for row in np.flatnonzero((has_vector & (labels < 0)).any(axis=1)):
-        rest = np.flatnonzero(has_vector[row] & (labels[row] < 0))
-        taken = labels[row][labels[row] >= 0]
-        cosines = vectors[row, rest] @ centroids.T
-        cosines[:, taken] = -2
-        for local, column in zip(*linear_sum_assignment(cosines, maximize=True), strict=True):
-            if cosines[local, column] > options.threshold - 0.35:
-                labels[row, rest[local]] = column
-        for local in rest:
-            if labels[row, local] < 0 and spoken[row, local] >= _NEW_SECONDS and len(centroids) < most:
-                labels[row, local] = len(centroids)
-                centroids = np.concatenate([centroids, vectors[row, local][None]])
+    active = window.active
+    for place in np.flatnonzero(labels < 0):
+        mine = active[:, window.pieces[place].local]
+        taken = {
+            int(label)
+            for piece, label in zip(window.pieces, labels, strict=True)
+            if label >= 0
+            and (active[piece.first : piece.last, piece.local] & mine[piece.first : piece.last]).any()
+        }
+        cosines = centroids @ window.vectors[place]
+        cosines[list(taken)] = -2
+        if len(cosines) and cosines.max() > options.threshold - _FITS:
+            labels[place] = int(cosines.argmax())
+        elif mine.sum() * STEP_SECONDS >= _NEW_SECONDS and len(centroids) < (options.max_clusters or 1000):
+            labels[place] = len(centroids)
+            centroids = np.concatenate([centroids, window.vectors[place][None]])
+    return centroids
 
 
-def speaker_shares(windows: Sequence[Window], labels: Labels) -> npt.NDArray[np.float32]:
+def speaker_shares(windows: Sequence[Window], labels: Sequence[Labels]) -> npt.NDArray[np.float32]:
     """How surely each speaker speaks in each frame: (frames, speakers), the mean over windows.
 
     A window counts less towards its ends, where it has heard less of what surrounds them.
     """
-    num_speakers = max(0, int(labels.max())) + 1
+    num_speakers = 1 + max(int(part.max(initial=-1)) for part in labels)
     total = max(window.start + len(window.activity) for window in windows)
     shares = np.zeros((total, num_speakers), np.float32)
     weights = np.zeros(total, np.float32)
     for window, owners in zip(windows, labels, strict=True):
         frames = len(window.activity)
         weight = np.minimum(np.arange(1, frames + 1), np.arange(frames, 0, -1)).astype(np.float32)
-        place = slice(window.start, window.start + frames)
-        weights[place] += weight
-        for local, owner in enumerate(owners):
-            if owner >= 0:
-                shares[place, owner] += weight * window.activity[:, local]
+        weights[window.start : window.start + frames] += weight
+        for local in range(NUM_LOCAL):
+            owner = _owner_of_frames(window, owners, local)
+            known = np.flatnonzero(owner >= 0)
+            shares[window.start + known, owner[known]] += (weight * window.activity[:, local])[known]
     shares /= np.maximum(weights, np.float32(1e-6))[:, None]
     return shares
 
 
-def _mean_vectors(windows: Sequence[Window], labels: Labels) -> Vectors:
-    """Unit mean voice of each speaker, each local vector counting by its seconds alone: (speakers, dim)."""
-    owners = labels.reshape(-1)
+def _owner_of_frames(window: Window, owners: Labels, local: int) -> Labels:
+    """The speaker of a local speaker in each frame: that of their piece, between two the nearer one's."""
+    frames = len(window.activity)
+    mine = [(piece, owner) for piece, owner in zip(window.pieces, owners, strict=True) if piece.local == local]
+    owner = np.full(frames, -1, np.int64)
+    if not mine:
+        return owner
+    borders = [0, *((a.last + b.first) // 2 for (a, _), (b, _) in itertools.pairwise(mine)), frames]
+    for (_, label), (first, last) in zip(mine, itertools.pairwise(borders), strict=True):
+        owner[first:last] = label
+    return owner
+
+
+def _mean_vectors(windows: Sequence[Window], labels: Sequence[Labels]) -> Vectors:
+    """Unit mean voice of each speaker, each piece counting by its seconds alone: (speakers, dim)."""
+    owners = np.concatenate(list(labels))
     vectors = np.concatenate([window.vectors for window in windows])[owners >= 0]
-    seconds = np.concatenate([window.seconds for window in windows])[owners >= 0]
+    seconds = np.array([piece.seconds for window in windows for piece in window.pieces])[owners >= 0]
     return _centroids(vectors, np.maximum(seconds, 0.05), owners[owners >= 0])
 
 

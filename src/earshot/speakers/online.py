@@ -16,7 +16,7 @@ from earshot.speakers.diarization import DiarizationOptions
 from earshot.speakers.encoder import SpeakerEncoder, find_encoder, num_cores, unit_rows
 from earshot.speakers.segmentation import NUM_LOCAL, STEP, Segmenter, find_segmenter, num_frames
 from earshot.speakers.turns import turns_of
-from earshot.speakers.types import Turn, Vector
+from earshot.speakers.types import Turn, Vector, Vectors
 from earshot.speakers.windows import STEP_SECONDS, SpeechFlags, Window, cleaned, read_window
 
 _CONTEXT = 12 * SAMPLE_RATE
@@ -35,6 +35,8 @@ _NEW_SECONDS = 1.2
 """Alone for so long before somebody is new; the first one of all needs half of it."""
 _FAMILIAR = 0.12
 """Added to the cosine for who spoke at the same moments in what was told before."""
+_HEARD_SECONDS = 0.12
+"""Who speaks less of what is new is not heard in it."""
 _KNOWN_SECONDS = 15.0
 """What a vector known from elsewhere counts for when the voice is heard again."""
 
@@ -45,6 +47,15 @@ class _Voice:
     total: Vector  # sum of vectors, each by its seconds
     seconds: float
     is_known: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A window that was read before it was asked about. first, last: the frames that are new in it."""
+
+    first: int
+    last: int
+    window: Window
 
 
 class OnlineDiarizer:
@@ -77,6 +88,7 @@ class OnlineDiarizer:
         self._start = 0  # sample of the stream with which the held ones begin
         self._told = 0  # frame of the stream before which all is told
         self._turns: list[Turn] = []
+        self._prepared: _Prepared | None = None
         self._lock = threading.Lock()
 
     def _known_voice(self, name: str, vector: Vector) -> _Voice:
@@ -107,6 +119,25 @@ class OnlineDiarizer:
             self._blocks.append(block)
             if sum(map(len, self._blocks)) > SAMPLE_RATE:
                 self._gather()
+
+    def prepare(self) -> None:
+        """Look at what was said since the last question, where nobody speaks any more: if it stays so, the next
+        one is answered at once. Worth calling now and then in between; it tells nothing.
+        """
+        with self._lock:
+            self._gather()
+            first = max(self._told, self._start // STEP)
+            frames = (self._start + len(self._held)) // STEP - first
+            if not 0 < frames <= _NEW // STEP:
+                return
+            spoken = np.flatnonzero(self._speech.of_frames(first * STEP, frames))
+            last = first + int(spoken[-1]) + 1 if len(spoken) else first
+            is_known = self._prepared is not None and (self._prepared.first, self._prepared.last) == (first, last)
+            if not len(spoken) or last == first + frames or is_known:
+                return
+            begin = max(self._start // STEP, last - _CONTEXT // STEP)
+            window = self._read(begin, first, last)
+            self._prepared = None if window is None else _Prepared(first, last, window)
 
     def turns(self, start: float, end: float) -> Sequence[Turn]:
         """Who speaks between those seconds of the stream, in order, turns cut to them.
@@ -147,13 +178,28 @@ class OnlineDiarizer:
             self._look(begin, first, last)
             self._told = last
 
-    def _look(self, begin: int, first: int, last: int) -> None:
-        """Tell frames first … last, with the sound from ``begin`` on to go by."""
+    def _read(self, begin: int, first: int, last: int) -> Window | None:
+        """What can be told of frames first … last with the sound from ``begin`` on; None where nobody speaks."""
         samples = self._held[begin * STEP - self._start : last * STEP - self._start]
         is_speech = self._speech.of_frames(begin * STEP, num_frames(len(samples)))
         if len(samples) < STEP or not is_speech[first - begin :].any():
+            return None
+        return read_window(samples, begin, is_speech, self._segmenter, self._encoder)
+
+    def _as_prepared(self, first: int, last: int) -> Window | None:
+        """What was looked at before, if nobody has spoken since."""
+        ready, self._prepared = self._prepared, None
+        if ready is None or ready.first != first or not 0 <= last - ready.last:
+            return None
+        since = last - ready.last
+        return None if since and self._speech.of_frames(ready.last * STEP, since).any() else ready.window
+
+    def _look(self, begin: int, first: int, last: int) -> None:
+        """Tell frames first … last, with the sound from ``begin`` on to go by."""
+        window = self._as_prepared(first, last) or self._read(begin, first, last)
+        if window is None:
             return
-        window = read_window(samples, begin, is_speech, self._segmenter, self._encoder)
+        begin = window.start
         owners = self._owners(window, first - begin)
         shares = np.zeros((len(window.activity), len(self._voices)), np.float32)
         for local, owner in enumerate(owners):
@@ -162,7 +208,7 @@ class OnlineDiarizer:
         low, high = first * STEP_SECONDS, last * STEP_SECONDS
         offset = (begin + 0.5) * STEP_SECONDS  # so that told stretches meet: a frame lasts to the next one
         options = replace(self._options.turns, padding=0.0)
-        for start, end, owner in turns_of(shares, STEP_SECONDS, len(samples) / SAMPLE_RATE, options):
+        for start, end, owner in turns_of(shares, STEP_SECONDS, len(shares) * STEP_SECONDS, options):
             if min(high, end + offset) > max(low, start + offset):
                 self._add(Turn(max(low, start + offset), min(high, end + offset), self._voices[owner].label))
 
@@ -181,22 +227,21 @@ class OnlineDiarizer:
         new: the frame from which the window is new.
         """
         owners = [-1] * NUM_LOCAL
-        is_heard = (window.activity[new:] >= 0.5).sum(axis=0) * STEP_SECONDS >= 0.12
-        rows = np.flatnonzero(window.has_vector & is_heard)
-        # Who was there before and is not heard now keeps others from taking their voice.
-        rows = np.concatenate([rows, np.flatnonzero(window.has_vector & ~is_heard)]).astype(np.int64)
+        is_heard = window.active[new:].sum(axis=0) * STEP_SECONDS >= _HEARD_SECONDS
+        vectors, seconds = _local_voices(window)
+        rows = np.flatnonzero(vectors.any(axis=1))
         if self._voices and len(rows):
             means = unit_rows(np.stack([voice.total for voice in self._voices]))
-            cosines = window.vectors[rows] @ means.T
+            cosines = vectors[rows] @ means.T
             scores = cosines + _FAMILIAR * self._familiarity(window, rows, new)
             for local, owner in zip(*linear_sum_assignment(scores, maximize=True), strict=True):
-                if scores[local, owner] >= self._least(float(window.seconds[rows[local]]), int(owner)):
+                if scores[local, owner] >= self._least(float(seconds[rows[local]]), int(owner)):
                     owners[rows[local]] = int(owner)
         for row in rows:
             if owners[row] < 0 and is_heard[row]:
-                owners[row] = self._newcomer(window, int(row))
+                owners[row] = self._newcomer(float(seconds[row]))
             if owners[row] >= 0 and is_heard[row]:
-                self._refine(self._voices[owners[row]], window, int(row), new)
+                self._refine(self._voices[owners[row]], vectors[row], _seconds_alone(window, int(row), new))
         return owners
 
     def _least(self, seconds: float, owner: int) -> float:
@@ -214,7 +259,7 @@ class OnlineDiarizer:
             low = round(turn.start / STEP_SECONDS) - window.start
             high = round(turn.end / STEP_SECONDS) - window.start
             told[max(0, low) : max(0, high), labels[turn.speaker]] = True
-        active = (window.activity[:new, rows] >= 0.5).astype(np.float32)
+        active = window.active[:new, rows].astype(np.float32)
         both = active.T @ told.astype(np.float32)
         either = active.sum(axis=0)[:, None] + told.sum(axis=0)[None]
         return np.asarray(2 * both / np.maximum(either, 1), np.float32)
@@ -223,10 +268,10 @@ class OnlineDiarizer:
         most = self._options.num_speakers or self._options.max_speakers
         return sum(not voice.is_known for voice in self._voices) < most
 
-    def _newcomer(self, window: Window, row: int) -> int:
+    def _newcomer(self, seconds: float) -> int:
         """Give a local speaker a label of their own, if there is enough of them: its place, else −1."""
         needed = _NEW_SECONDS if self._voices else _NEW_SECONDS / 2
-        if window.seconds[row] < needed or not self._has_room():
+        if seconds < needed or not self._has_room():
             return -1
         taken = {voice.label for voice in self._voices}
         number = 1 + sum(not voice.is_known for voice in self._voices)
@@ -235,12 +280,27 @@ class OnlineDiarizer:
         self._voices.append(_Voice(f"S{number}", np.zeros(self._encoder.dim, np.float32), 0.0, False))
         return len(self._voices) - 1
 
-    def _refine(self, voice: _Voice, window: Window, row: int, new: int) -> None:
+    def _refine(self, voice: _Voice, vector: Vector, seconds: float) -> None:
         """Let a voice be known better by what is new of it."""
-        active = window.activity >= 0.5
-        alone = active[:, row] & (active.sum(axis=1) == 1)
-        seconds = float(alone[new:].sum()) * STEP_SECONDS
         if voice.seconds == 0:
             seconds = max(seconds, 0.1)
-        voice.total = voice.total + window.vectors[row] * np.float32(seconds)
+        voice.total = voice.total + vector * np.float32(seconds)
         voice.seconds += seconds
+
+
+def _local_voices(window: Window) -> tuple[Vectors, npt.NDArray[np.float64]]:
+    """The mean vector of each local speaker, zeros where there is none, and the seconds that made it."""
+    vectors = np.zeros((NUM_LOCAL, window.vectors.shape[1]), np.float32)
+    seconds = np.zeros(NUM_LOCAL)
+    for piece, vector in zip(window.pieces, window.vectors, strict=True):
+        vectors[piece.local] += vector * np.float32(max(0.05, piece.seconds))
+        seconds[piece.local] += piece.seconds
+    known = vectors.any(axis=1)
+    vectors[known] = unit_rows(vectors[known])
+    return vectors, seconds
+
+
+def _seconds_alone(window: Window, local: int, new: int) -> float:
+    """Of a local speaker, from a frame on."""
+    active = window.active[new:]
+    return float((active[:, local] & (active.sum(axis=1) == 1)).sum()) * STEP_SECONDS

@@ -26,6 +26,10 @@ SURE = 0.5
 
 _LONGEST_VOICE = 6 * SAMPLE_RATE
 """Samples of one local speaker that make their vector: more is hardly surer and costs as much again."""
+_PIECE = 50
+"""Frames of a piece, two seconds: shorter ones say too little of a voice."""
+_SHORTEST_PIECE = 12
+"""Frames alone, half a second, without which a local speaker's vector is made of all their time."""
 _SPEECH_IS_SURE, _SPEECH_GOES_ON = 0.6, 0.2
 """Probabilities of speech, of the voice activity detector: a stretch above the second reaches the first."""
 _SPEECH_MARGIN = 3
@@ -77,25 +81,37 @@ def _speech(probabilities: Samples) -> Mask:
     return np.asarray(is_on)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of one local speaker that has a vector.
+
+    local: which of them. first, last: frames of the window, one past the last. seconds: in which they speak
+    alone; 0 where they never do, and the vector is of all their time.
+    """
+
+    local: int
+    first: int
+    last: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """What is known of one window.
 
-    start: its first frame of activity in the stream. activity: (frames, NUM_LOCAL). vectors: (NUM_LOCAL, dim),
-    zeros where there is too little sound. seconds: (NUM_LOCAL,), in which a local speaker speaks alone.
-    spoken: (NUM_LOCAL,), seconds in which they speak at all.
+    start: its first frame of activity in the stream. activity: (frames, NUM_LOCAL). pieces: of its local
+    speakers, in order of these and of time. vectors: (len(pieces), dim).
     """
 
     start: int
     activity: Activity
+    pieces: tuple[Piece, ...]
     vectors: Vectors
-    seconds: npt.NDArray[np.float64]
-    spoken: npt.NDArray[np.float64]
 
     @property
-    def has_vector(self) -> Mask:
-        """Which of the local speakers have one."""
-        return np.asarray(np.abs(self.vectors).sum(axis=1) > 0)
+    def active(self) -> Mask:
+        """Who surely speaks when: (frames, NUM_LOCAL)."""
+        return np.asarray(self.activity >= SURE)
 
 
 def read_window(
@@ -103,25 +119,38 @@ def read_window(
 ) -> Window:
     """Tell the speakers of a window apart.
 
-    samples: at least STEP of them. start: the frame at which they begin. is_speech: of each frame.
+    samples: at least STEP of them. start: the frame of the stream with which they begin. is_speech: of frames.
     """
     activity = segmenter.activity(samples, is_speech)
-    vectors = np.zeros((NUM_LOCAL, encoder.dim), np.float32)
-    seconds = np.zeros(NUM_LOCAL)
     active = activity >= SURE
-    is_alone = active & (active.sum(axis=1, keepdims=True) == 1)
+    pieces: list[Piece] = []
     clips: list[Samples] = []
-    rows: list[int] = []
-    for row in range(NUM_LOCAL):
-        alone = _cut(samples, is_alone[:, row])
-        clip = alone if len(alone) >= SAMPLE_RATE // 2 else _cut(samples, active[:, row])
-        if len(clip) >= SHORTEST and np.any(clip):
-            seconds[row] = len(alone) / SAMPLE_RATE
-            clips.append(_middle(clip, _LONGEST_VOICE))
-            rows.append(row)
-    if rows:
-        vectors[rows] = encoder.embed(clips)
-    return Window(start, activity, vectors, seconds, active.sum(axis=0) * STEP_SECONDS)
+    for local in range(NUM_LOCAL):
+        alone = active[:, local] & (active.sum(axis=1) == 1)
+        found = [(first, last, alone) for first, last in _pieces(alone)]
+        if not found and active[:, local].any():
+            spoken = np.flatnonzero(active[:, local])
+            found = [(int(spoken[0]), int(spoken[-1]) + 1, active[:, local])]
+        for first, last, frames in found:
+            mask = np.zeros(len(activity), np.bool_)
+            mask[first:last] = frames[first:last]
+            clip = _middle(_cut(samples, mask), _LONGEST_VOICE)
+            if len(clip) >= SHORTEST and np.any(clip):
+                seconds = float(alone[first:last].sum()) * STEP_SECONDS if frames is alone else 0.0
+                pieces.append(Piece(local, first, last, seconds))
+                clips.append(clip)
+    vectors = encoder.embed(clips) if clips else np.zeros((0, encoder.dim), np.float32)
+    return Window(start, activity, tuple(pieces), vectors)
+
+
+def _pieces(alone: Mask) -> list[tuple[int, int]]:
+    """Stretches of frames in which somebody speaks alone for about ``_PIECE`` of them, gaps left in."""
+    total = int(alone.sum())
+    if total < _SHORTEST_PIECE:
+        return []
+    count = max(1, round(total / _PIECE))
+    frames = np.flatnonzero(alone)
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.array_split(frames, count)]
 
 
 def _cut(samples: Samples, frames: Mask) -> Samples:
