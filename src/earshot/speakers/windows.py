@@ -173,6 +173,10 @@ class WindowReader:
         self._length, self._hop = length, hop
         self._speech = SpeechFlags()
         self._held: Samples = np.empty(0, np.float32)
+        self._waiting: list[
+            Samples
+        ] = []  # blocks behind the held samples, joined to them when a window is full
+        self._num_waiting = 0
         self._start = 0  # sample of the stream with which the held ones begin
         self._done = 0  # one past the last sample that is in a window
         self.windows: list[Window] = []
@@ -180,15 +184,19 @@ class WindowReader:
     @property
     def num_samples(self) -> int:
         """Of the stream so far."""
-        return self._start + len(self._held)
+        return self._start + len(self._held) + self._num_waiting
 
     def accept(self, samples: Samples) -> None:
         """Take float32 (n,), any n; what is no number counts as silence."""
         for start in range(0, len(samples), self._hop):
             block = cleaned(samples[start : start + self._hop])
             self._speech.accept(block)
-            self._held = np.concatenate([self._held, block])
+            self._waiting.append(block)
+            self._num_waiting += len(block)
             # A frame of the detector more than the window holds, so that all of it has been judged.
+            if len(self._held) + self._num_waiting < self._length + FRAME:
+                continue
+            self._gather()
             while len(self._held) >= self._length + FRAME:
                 self._read(self._held[: self._length])
                 self._held = self._held[self._hop :]
@@ -197,8 +205,13 @@ class WindowReader:
     def finish(self) -> None:
         """No more comes: read what no window has held, together with what comes before it."""
         self._speech.finish()
+        self._gather()
         if self.num_samples > self._done:
             self._read(self._held)
+
+    def _gather(self) -> None:
+        self._held = np.concatenate([self._held, *self._waiting])
+        self._waiting, self._num_waiting = [], 0
 
     def _read(self, samples: Samples) -> None:
         self._done = self._start + len(samples)
