@@ -20,9 +20,9 @@ SCRIPTED = TranscriptionOptions(engine="scripted", num_threads=1, punctuation=Fa
 Runner = Callable[..., BatchResult]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
-    """One small cluster for all tests that need no more; a batch uses the one that it finds."""
+    """One small cluster for the tests of a file; a batch uses the one that it finds."""
     pytest.importorskip("ray", reason="no Ray: pip install 'earshot[batch]'")
     pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'earshot[batch]'")
     from earshot.batch.cluster import load_ray

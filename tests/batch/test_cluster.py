@@ -21,12 +21,12 @@ import soundfile
 
 from earshot.text.formats import read_transcript
 from earshot.transcription import Transcriber, TranscriptionOptions
-from tests.batch.conftest import SCRIPTED, STORE, Runner, environment, ledger_query, long_recording, processes
+from tests.batch.conftest import STORE, environment, ledger_query, long_recording, processes
 from tests.batch.test_run import is_whole, table
 from tests.cli.command import install_engine
 
-pytestmark = pytest.mark.xdist_group("ray")
-"""One cluster after the other: they end what others left behind, and count what is left."""
+pytestmark = pytest.mark.alone
+"""They end what others left behind, count what is left, and a busy machine starts nodes too slowly for Ray."""
 
 NUM_KILLS = int(os.environ.get("EARSHOT_KILLS", "6"))
 
@@ -48,39 +48,6 @@ ENGINE = Engine("logging", "tells what it was asked", lambda options: Logging(),
 """
 
 
-@pytest.mark.slow
-def test_two_workers_on_ray_do_what_one_does_alone(
-    ray_batch: Runner, clips: Path, tmp_path: Path, spoken: np.ndarray
-) -> None:
-    path = long_recording(clips / "long.flac", 500.0, spoken)
-    (clips / "bad.wav").write_bytes(b"no sound")
-    result = ray_batch(unit_seconds=60.0)
-    assert (result.num_done, result.num_quarantined, result.num_left) == (7, 1, 0)
-    with Transcriber(SCRIPTED) as transcriber:
-        alone = transcriber.transcribe(path)
-    [written] = (tmp_path / "out").rglob("long.flac.json")
-    assert read_transcript(written) == alone
-    assert is_whole(tmp_path / "out")
-
-
-@pytest.mark.slow
-def test_a_worker_without_the_model_is_named(ray: Any, ray_batch: Runner, clips: Path, tmp_path: Path) -> None:
-    from earshot.batch.cluster import Cluster, ClusterOptions
-    from earshot.batch.settings import BatchOptions
-    from earshot.batch.tasks import WorkerJob
-    from earshot.batch.work import Worker
-
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "seen").touch()
-    job = WorkerJob(BatchOptions(SCRIPTED), "recipe", str(tmp_path / "out"), "seen", "another digest")
-    with Cluster(ClusterOptions()) as cluster:
-        actor = cluster.start(Worker, job, is_worker=True)
-        report = ray.get(actor.prepare.remote())
-        ray.kill(actor)
-    assert "another model" in report.problem
-    assert report.machine
-
-
 @pytest.fixture
 def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head without cores, and two nodes with one each, as separate processes of this machine."""
@@ -97,22 +64,22 @@ def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     before = set(processes())
-    store = {"object_store_memory": STORE, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
-    add_node(cluster)
-    add_node(cluster)
+    cluster = Cluster()
     try:
+        add_node(cluster, num_cpus=0, include_dashboard=False)  # the first is the head
+        add_node(cluster)
+        add_node(cluster)
         yield cluster
     finally:
         cluster.shutdown()
         end(before)
 
 
-def add_node(cluster: Any) -> None:
+def add_node(cluster: Any, **options: Any) -> None:
     """A node gives up after 30 s, which a busy machine may take to start it."""
     for attempt in range(3):
         try:
-            cluster.add_node(num_cpus=1, object_store_memory=STORE)
+            cluster.add_node(**{"num_cpus": 1, "object_store_memory": STORE, **options})
             return
         except Exception:
             if attempt == 2:
@@ -157,7 +124,7 @@ def test_the_same_command_runs_on_two_nodes(two_nodes: Any, clips: Path, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     [(num_workers,)] = ledger_query(tmp_path / "out", "SELECT count(DISTINCT worker) FROM files")
-    assert num_workers == 2
+    assert num_workers >= 2
     assert len({row["file"] for row in table(tmp_path / "out")}) == 6
     assert is_whole(tmp_path / "out")
 
@@ -166,7 +133,7 @@ def test_the_same_command_runs_on_two_nodes(two_nodes: Any, clips: Path, tmp_pat
 def test_a_node_without_the_engine_is_named_and_the_others_go_on(
     two_nodes: Any, clips: Path, tmp_path: Path
 ) -> None:
-    two_nodes.add_node(num_cpus=1, object_store_memory=STORE, env_vars={"PYTHONPATH": ""})
+    add_node(two_nodes, env_vars={"PYTHONPATH": ""})
     (tmp_path / "log.slow").touch()
     arguments = command(tmp_path, two_nodes.address, "--unit-minutes", "0.1")
     done = subprocess.run(arguments, capture_output=True, text=True, env=environment())

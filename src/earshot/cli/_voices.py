@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,12 +18,11 @@ _COUNT = click.IntRange(1, 100)
 def speaker_options(command: Command) -> Command:
     """Whether and how speakers are told apart; the command gets one argument ``speakers``, None for not."""
 
+    @functools.wraps(command)  # its name is that of the verb
     def gathered(**values: Any) -> Any:
         names = ("diarize", "num_speakers", "min_speakers", "max_speakers")
         return command(speakers=_chosen(*(values.pop(name) for name in names)), **values)
 
-    gathered.__doc__ = command.__doc__
-    gathered.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     options = [
         click.option("--diarize", is_flag=True, help="Tell speakers apart; enrolled ones go by their names."),
         click.option("--num-speakers", type=_COUNT, metavar="N", help="How many there are [found out]."),
