@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from earshot.core.errors import MissingExtraError, SpeakerError, UnknownModelError, nearest
+from earshot.core.errors import SpeakerError, UnknownModelError, nearest
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.speakers.types import Vectors
 
@@ -74,10 +74,12 @@ def find_encoder(name: str | None = None, *, num_threads: int | None = None) -> 
     kind, _, place = name.partition(":")
     if kind == "ge2e" and not place:
         return ge2e.Ge2eEncoder(num_threads=threads)
-    if name == "earshot":
-        raise MissingExtraError(
-            "no voice encoder is installed", fix=f"{ge2e.HOW_TO_INSTALL} (it needs none of its dependencies)"
-        )
+    if name.startswith("earshot"):
+        from earshot.speakers.embedded import EmbeddedEncoder
+
+        encoder = EmbeddedEncoder(num_threads=threads)
+        if name in ("earshot", encoder.name):
+            return encoder
     if kind == "sherpa" and place:
         from earshot.speakers.sherpa_voices import SherpaEncoder
 
