@@ -135,6 +135,16 @@ def test_live_records_then_makes_the_minutes(tmp_path: Path, talk: Path, home: P
     assert "the quick brown fox" in result.output  # what was heard, as it was
 
 
+def test_minutes_of_what_was_listened_to_before(tmp_path: Path, talk: Path) -> None:
+    listened = earshot("listen", *SCRIPTED, "--from-file", talk, "--speed", "0")
+    assert listened.status == 0, listened.errors
+    out = tmp_path / "out"
+    result = meeting(out, "--session", "last", "-f", "json", "--num-speakers", "2")
+    assert (result.status, result.errors) == (0, "")
+    assert names(out) == ["Speaker 1", "Speaker 2"]
+    assert_one_line_error(meeting(out, "--session", "nothing"), "there is no session 'nothing'")
+
+
 # --- bad input -----------------------------------------------------------------------------------------------
 
 

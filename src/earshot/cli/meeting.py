@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from earshot.cli._outputs import check_folder
 from earshot.cli._progress import batch_progress
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
 from earshot.cli._voices import speaker_options
-from earshot.core.errors import AudioError, SpeakerError
+from earshot.core.errors import AudioError, SessionError
 from earshot.engines import DEFAULT_ENGINE, find_engine
 from earshot.meetings import MEETING_FORMATS, Meeting, MeetingOptions, Source, make_meeting, write_meeting
 from earshot.meetings.building import parse_source
@@ -32,7 +31,8 @@ Examples:
   earshot meeting team.m4a --out minutes
   earshot meeting team.m4a --out minutes -f html,docx,srt --num-speakers 4 --title "Boat club"
   earshot meeting Anna=anna.wav Ben=ben.wav --out minutes
-  earshot meeting --live --out minutes"""
+  earshot meeting --live --out minutes
+  earshot meeting --session last --out minutes"""
 
 
 @click.command(epilog=_EXAMPLES)
@@ -69,6 +69,7 @@ Examples:
 @text_options
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
 @click.option("--live", is_flag=True, help="Record until Ctrl-C, then make the minutes.")
+@click.option("--session", metavar="NAME", help="Of what was listened to before; see 'earshot sessions list'.")
 @sound_options
 def meeting(
     files: tuple[str, ...],
@@ -90,6 +91,7 @@ def meeting(
     numbers: NumberForm | None,
     hot_words: tuple[str, ...],
     live: bool,
+    session: str | None,
     sound: SoundOptions,
 ) -> int:
     """Make minutes of a meeting: who said what and when, summary, action items, and a page that plays it.
@@ -101,8 +103,8 @@ def meeting(
     if sound.source is not None and sound.source != "-":
         files, sound = (*files, sound.source), replace(sound, source=None)
     is_live = live or sound.source == "-" or any([sound.device, sound.from_file, sound.from_socket])
-    if is_live == bool(files):
-        raise click.UsageError("give the recording of a meeting, or --live")
+    if [is_live, bool(files), session is not None].count(True) != 1:
+        raise click.UsageError("give the recording of a meeting, or --live, or --session NAME")
     chosen = choose_formats(formats, tuple(MEETING_FORMATS)) or ("html",)
     find_engine(engine)
     check_folder(folder)
@@ -118,6 +120,9 @@ def meeting(
         speakers=speakers or SpeakerOptions(),
     )
     wanted = MeetingOptions(title, date, sentences, _memory() if names else None)
+    if session is not None:
+        _write_session(session, _diarizer(options), wanted, folder, chosen, has_audio=audio)
+        return 0
     if is_live:
         return _live(sound, options, wanted, folder, chosen, has_audio=audio)
     sources = _sources(files, by_channel, speakers)
@@ -189,9 +194,7 @@ def _live(
     from earshot.cli._screen import choose_screen
     from earshot.live.session import Session
 
-    assert options.speakers is not None, "a meeting tells speakers apart"
-    diarizer = options.speakers.diarizer(options.num_threads)  # what lacks is told before anything is said
-    begun = datetime.now().astimezone()
+    diarizer = _diarizer(options)  # what lacks is told before anything is said
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())
         session = Session(open_source(sound, complain), replace(options, speakers=None))
@@ -199,28 +202,47 @@ def _live(
         with session, choose_screen(session, is_json=False) as screen:
             for event in session:
                 screen.show(event)
-    journal = session.journal
-    assert journal is not None, "the session keeps its sound"
-    complain(f"the recording is kept: {journal.folder.name}; making the minutes")
-    dated = replace(
-        wanted,
-        title=wanted.title or f"Meeting of {begun:%Y-%m-%d}",
-        date=wanted.date or f"{begun:%Y-%m-%d %H:%M}",
-    )
-    made = _minutes_of_session(journal.folder, diarizer, dated)
-    _write(made, [Source(made.sources[0])], folder, formats, has_audio=has_audio)
+    assert session.journal is not None, "the session keeps its sound"
+    name = session.journal.folder.name
+    complain(f"the recording is kept: {name}; making the minutes")
+    try:
+        _write_session(name, diarizer, wanted, folder, formats, has_audio=has_audio)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"earshot meeting --session {name} makes the minutes") from error
     return signals.status
 
 
-def _minutes_of_session(folder: Path, diarizer: Diarizer, wanted: MeetingOptions) -> Meeting:
+def _diarizer(options: TranscriptionOptions) -> Diarizer:
+    assert options.speakers is not None, "a meeting tells speakers apart"
+    return options.speakers.diarizer(options.num_threads)
+
+
+def _write_session(
+    name: str,
+    diarizer: Diarizer,
+    wanted: MeetingOptions,
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    has_audio: bool,
+) -> None:
     """The words that were heard live, given to the voices of the whole recording."""
     from earshot.audio.journal import open_journal_audio
-    from earshot.live.stored import open_session
+    from earshot.live.stored import find_session
     from earshot.meetings.building import meeting_of_transcript
 
-    session = open_session(folder)
+    session = find_session(name)
+    if session.is_running:
+        raise SessionError(f"the session {session.id} is being recorded right now", fix="end it first")
+    if session.is_unfinished:
+        raise SessionError(
+            f"the session {session.id} was cut off", fix=f"earshot sessions recover {session.id}"
+        )
     if not session.duration:
-        raise SpeakerError("nothing was recorded", fix="check the microphone: earshot selftest")
+        raise AudioError("nothing was recorded", fix="check the microphone: earshot selftest")
+    begun = session.meta.created[:16].replace("T", " ")
+    dated = replace(wanted, title=wanted.title or f"Meeting of {begun[:10]}", date=wanted.date or begun)
     with open_journal_audio(session.audio_path) as reader:
-        made = meeting_of_transcript(session.transcript(), reader, diarizer, wanted)
-    return replace(made, sources=(session.audio_path,))
+        made = meeting_of_transcript(session.transcript(), reader, diarizer, dated)
+    made = replace(made, sources=(session.audio_path,))
+    _write(made, [Source(session.audio_path)], folder, formats, has_audio=has_audio)
