@@ -4,10 +4,11 @@
     python benchmarks/assistant.py outside          speech that is no order; single words against other words
     python benchmarks/assistant.py cost             loading 1,000 templates; held against free decoding
 
-Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``: spoken_orders (201 orders by strangers, one intent,
-up to six slots), librispeech, speech_commands and noise. The grammar, ``coffee_orders/orders.yaml``, was written from
-the labels of the written half alone; everything that was tuned was tuned on it. The corpus names no speakers, so
-the halves are by recording. A command is right when it is accepted and its intent and every slot are.
+Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``: spoken_orders (201 orders by strangers,
+one intent, up to six slots), librispeech, speech_commands and noise. The grammar,
+``coffee_orders/orders.yaml``, was written from the labels of the written half alone; everything that was
+tuned was tuned on it. The corpus names no speakers, so the halves are by recording. A command is right when
+it is accepted and its intent and every slot are.
 """
 
 from __future__ import annotations

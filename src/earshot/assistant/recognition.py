@@ -94,7 +94,7 @@ class CommandRecognizer:
             [audios[index] for index in short], self._constraint, width=self._width
         )
         results: dict[int, Recognition] = {
-            index: self._judged(audios[index], one, context) for index, one in zip(short, searched, strict=True)
+            index: self._judged(one, context) for index, one in zip(short, searched, strict=True)
         }
         return [results.get(index) or self._too_long(audio) for index, audio in enumerate(audios)]
 
@@ -102,21 +102,15 @@ class CommandRecognizer:
         """More than an engine hears at once is no command, but may be dictation."""
         return _unmatched(self._recognizer.transcribe(audio).text if audio.duration else "")
 
-    def _judged(self, audio: Audio, searched: Searched, context: Mapping[str, Any] | None) -> Recognition:
+    def _judged(self, searched: Searched, context: Mapping[str, Any] | None) -> Recognition:
         for found in searched.found:
             match = self.grammar.match(found.text, context=context)
             if match is None:  # its context does not fit
                 continue
             if found is searched.found[0]:
                 match = self.grammar.match(searched.written, context=context) or match
-            evidence = Evidence(
-                open_log_prob=searched.open_log_prob,
-                log_prob=found.log_prob,
-                num_letters=len(found.text),
-                open_text=searched.open_text,
-                text=found.text,
-                duration=audio.duration,
-            )
+            loss = searched.open_log_prob - found.log_prob
+            evidence = Evidence(loss, len(found.text.replace(" ", "")), searched.is_heard)
             others = tuple(one.text.strip() for one in searched.found if one is not found)[:MAX_ALTERNATIVES]
             confidence = probability(evidence)
             return self._recognition(match, confidence, searched.open_text, others)

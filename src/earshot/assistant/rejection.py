@@ -1,28 +1,37 @@
-"""Whether a sentence of the grammar was said, or only the nearest to what was."""
+"""Whether a sentence of the grammar was said, or is only the nearest to what was.
+
+What free recognition makes of the same sound is the measure: the log-probability that the grammar costs is the
+rejection score. It grows with the length of what was said: a sentence may cost 1 nat and a quarter a letter.
+Measured on development recordings: of orders at 6 and 12 dB that were understood, 98 % cost less; read speech
+and single words cost more as orders, always; orders of what is not on the menu cost more in 43 of 44 cases.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from earshot.core.types import SAMPLE_RATE  # noqa: F401
+_ALLOWED, _ALLOWED_PER_LETTER = 1.0, 0.25
+_SOFTNESS, _SOFTNESS_PER_LETTER = 0.6, 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the decision rests on. Log-probabilities are of the whole sentence, natural."""
+    """What the decision rests on.
 
-    open_log_prob: float
-    log_prob: float
+    loss: natural log-probability of what was heard freely, minus that of the sentence. num_letters: of the
+    sentence. has_text: whether free recognition wrote anything at all.
+    """
+
+    loss: float
     num_letters: int
-    open_text: str
-    text: str
-    duration: float
+    has_text: bool
 
 
 def probability(evidence: Evidence) -> float:
-    """That the sentence was said, in [0, 1]."""
-    if not evidence.open_text:
+    """That the sentence was said, in [0, 1]; 0.5 where what it costs is what a sentence of its length may."""
+    if not evidence.has_text:
         return 0.0
-    loss = (evidence.open_log_prob - evidence.log_prob) / evidence.num_letters
-    return 1 / (1 + math.exp(12 * (loss - 0.35)))
+    margin = _ALLOWED + _ALLOWED_PER_LETTER * evidence.num_letters - evidence.loss
+    softness = _SOFTNESS + _SOFTNESS_PER_LETTER * evidence.num_letters
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, margin / softness))))

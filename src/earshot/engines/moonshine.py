@@ -122,12 +122,15 @@ class MoonshineRecognizer(OfflineRecognizer):
     def _searched(self, audio: Audio, found: list[Found], heard: list[Found]) -> Searched:
         written = " ".join(text for text, _ in self._model.tokenizer.words(found[0].tokens)) if found else ""
         if not heard:
-            return Searched(tuple(found), written, "", 0.0)
+            return Searched(tuple(found), written, "", 0.0, is_heard=False)
         hypothesis = Hypothesis(heard[0].tokens, heard[0].token_log_probs, is_complete=True)
         words = self._model.tokenizer.words(hypothesis.tokens)
         is_said = self.is_speech(audio.samples, hypothesis)
         open_text = " ".join(text for text, _ in words) if is_said else ""
-        return Searched(tuple(found), written, open_text, heard[0].log_prob)
+        is_heard = any(any(map(str.isalnum, text)) for text, _ in words)
+        if not is_said and len(audio.samples) <= _LONG_CLIP:
+            is_heard = is_heard and SpeechEvidence(audio.samples).num_frames > 0
+        return Searched(tuple(found), written, open_text, heard[0].log_prob, is_heard)
 
     def open_utterance(self) -> MoonshineUtterance:
         """A growing utterance, decoded again and again; see ``earshot.engines.streaming``."""

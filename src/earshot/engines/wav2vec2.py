@@ -107,13 +107,14 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
         results: list[Searched] = []
         for audio in audios:
             if not audio.samples.any():
-                results.append(Searched((), "", "", 0.0))
+                results.append(Searched((), "", "", 0.0, is_heard=False))
                 continue
             log_probs = self.log_probs(audio)
             found = search_ctc(log_probs, net.blank, constraint, width=2 * width, delimiter=delimiter)
             written = found[0].text.strip() if found else ""
             free = float(log_probs.max(axis=-1).sum())
-            results.append(Searched(tuple(found), written, self._transcript(audio).text, free))
+            text = self._transcript(audio).text
+            results.append(Searched(tuple(found), written, text, free, is_heard=bool(text)))
         return results
 
     def log_probs(self, audio: Audio) -> LogProbs:
