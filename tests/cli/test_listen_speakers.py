@@ -12,8 +12,9 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from earshot.cli._screen import SpeakerColours, Terminal
+from earshot.cli._screen import InOrder, SpeakerColours, Terminal
 from earshot.core.types import Final, Segment
+from earshot.live.speakers import SpeakerKnown
 from earshot.live.stored import find_session
 from earshot.speakers.enrolment import describe_voice
 from earshot.speakers.memory import SpeakerMemory
@@ -147,6 +148,41 @@ def test_names_have_colours_that_stay() -> None:
     colours = [colour for colour, _, _ in lines]
     assert colours[0] == colours[2] != colours[1]
     assert "words 3" in written.getvalue()
+
+
+def test_a_line_waits_for_its_name_and_what_follows_waits_for_the_line() -> None:
+    shown: list[tuple[str | None, str]] = []
+    order = InOrder(lambda segment: shown.append((segment.speaker, segment.text)), has_speakers=True)
+    order.final(Segment("one", 0, 1, (), "Anna"))
+    order.final(Segment("two", 1, 2))
+    order.other(lambda: shown.append((None, "translation of two")))
+    order.final(Segment("three", 2, 3))
+    order.final(Segment("four", 3, 4, (), "Anna"))
+    assert shown == [("Anna", "one")]
+    assert order.held_text == "two three four"
+    order.known(SpeakerKnown(2, None))
+    assert len(shown) == 1
+    order.known(SpeakerKnown(1, "Bob"))
+    assert shown[1:] == [("Bob", "two"), (None, "translation of two"), (None, "three"), ("Anna", "four")]
+    order.final(Segment("five", 4, 5))
+    order.known(SpeakerKnown(99, "Nobody"))
+    assert len(shown) == 5
+    order.finish()
+    assert shown[5:] == [(None, "five")]
+    assert order.held_text == ""
+
+
+def test_a_line_that_waits_is_read_at_once() -> None:
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=80, color_system="standard")
+    with Terminal(make_status, console=console, has_speakers=True) as screen:
+        screen.show(Final(Segment("Good morning.", 0.0, 1.0)))
+        screen._live.refresh()
+        before = written.getvalue()
+        screen.show(SpeakerKnown(0, "Anna"))
+    assert "Good morning." in before
+    assert "Anna" not in before
+    assert re.search(r"Anna\x1b\[0m  Good morning\.", written.getvalue())
 
 
 def test_more_speakers_than_colours_is_no_harm() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from earshot.audio.capture import Notice
 from earshot.core.errors import MissingExtraError
 from earshot.core.types import Audio, Final, Samples, Segment
-from earshot.live import PacedSound, Session
+from earshot.live import PacedSound, Session, SpeakerKnown
 from earshot.live.relabelling import labels_as_before, spoken_by
 from earshot.live.session import SessionEvent
 from earshot.live.speakers import SpeakerTracker
@@ -38,6 +38,9 @@ class Tracked:
 
     def accept(self, samples: Samples) -> None:
         self.num_samples += len(samples)
+
+    def prepare(self) -> None:
+        pass
 
     def turns(self, start: float, end: float) -> list[Turn]:
         self.questions.append((start, end, self.num_samples / 16_000))
@@ -120,11 +123,14 @@ def test_a_final_does_not_wait_for_a_slow_tracker_and_the_journal_learns_it_late
     source = PacedSound(silence(3.8), speed=20.0)
     source.is_live = True
     with Session(source, SCRIPTED, home=tmp_path, tracker=lambda: tracker) as session:
+        events = []
         for event in session:
+            events.append(event)
             if isinstance(event, Final):
                 assert asked.is_set()
                 assert event.segment.speaker is None
                 told.set()
+    assert [event for event in events if isinstance(event, SpeakerKnown)] == [SpeakerKnown(0, "Anna")]
     [segment] = find_session("last", tmp_path).transcript().segments
     assert segment.speaker == "Anna"
 
@@ -132,6 +138,7 @@ def test_a_final_does_not_wait_for_a_slow_tracker_and_the_journal_learns_it_late
 def test_who_cannot_be_told_stays_unknown(tmp_path: Path) -> None:
     events, stored = heard(Tracked([]), tmp_path, 3.6)
     assert said(finals(events)) == [(None, "the quick brown fox jumps over the lazy dog")]
+    assert [event for event in events if isinstance(event, SpeakerKnown)] == [SpeakerKnown(0, None)]
     assert stored.transcript().segments[0].speaker is None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -17,6 +19,7 @@ from earshot.core.types import Final, Partial, Segment, SpeechEnded, SpeechStart
 from earshot.live.following import Remark
 from earshot.live.journal import event_fields, segment_fields
 from earshot.live.session import Session, SessionEvent, SessionStatus
+from earshot.live.speakers import SpeakerKnown
 from earshot.text.clean import clean_text
 
 if TYPE_CHECKING:
@@ -36,19 +39,77 @@ class Screen(Protocol):
         ...
 
 
+class InOrder:
+    """Shows one thing after the other; a final whose speaker comes a moment later holds back what follows it.
+
+    show_final: shows one. has_speakers: whether each final without a speaker is followed by a SpeakerKnown.
+    """
+
+    def __init__(self, show_final: Callable[[Segment], None], *, has_speakers: bool) -> None:
+        self._show_final = show_final
+        self._has_speakers = has_speakers
+        self._num_finals = 0
+        self._held: deque[tuple[int, Segment] | Callable[[], None]] = deque()
+        self._waiting: set[int] = set()
+
+    @property
+    def held_text(self) -> str:
+        """What is said in the finals that are not shown yet."""
+        return " ".join(clean_text(item[1].text) for item in self._held if isinstance(item, tuple))
+
+    def final(self, segment: Segment) -> None:
+        """The next final."""
+        if self._has_speakers and segment.speaker is None:
+            self._waiting.add(self._num_finals)
+        self._held.append((self._num_finals, segment))
+        self._num_finals += 1
+        self._go_on()
+
+    def other(self, show: Callable[[], None]) -> None:
+        """What comes after the finals so far."""
+        self._held.append(show)
+        self._go_on()
+
+    def known(self, event: SpeakerKnown) -> None:
+        """Who said a final."""
+        self._waiting.discard(event.index)
+        for place, item in enumerate(self._held):
+            if isinstance(item, tuple) and item[0] == event.index:
+                self._held[place] = (event.index, replace(item[1], speaker=event.speaker))
+        self._go_on()
+
+    def finish(self) -> None:
+        """Nobody will be known any more."""
+        self._waiting.clear()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._held:
+            item = self._held[0]
+            if isinstance(item, tuple) and item[0] in self._waiting:
+                return
+            self._held.popleft()
+            if isinstance(item, tuple):
+                self._show_final(item[1])
+            else:
+                item()
+
+
 class Lines:
     """A line an utterance on standard output, after who says it; its translation below, the summary at the end.
 
-    Notices go to standard error.
+    Notices go to standard error. has_speakers: see ``InOrder``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_speakers: bool = False) -> None:
         self._summary = ""
+        self._order = InOrder(lambda segment: click.echo(spoken_line(segment)), has_speakers=has_speakers)
 
     def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._order.finish()
         if self._summary:
             click.echo(f"\nSummary: {self._summary}")
 
@@ -56,9 +117,11 @@ class Lines:
         """See above; partials are left out."""
         match event:
             case Final(segment):
-                click.echo(spoken_line(segment))  # which flushes
+                self._order.final(segment)
+            case SpeakerKnown():
+                self._order.known(event)
             case Remark("translation", text):
-                click.echo(f"  {clean_text(text)}")
+                self._order.other(partial(click.echo, f"  {clean_text(text)}"))  # which flushes
             case Remark("summary", text):
                 self._summary = clean_text(text)
             case Notice(_, text):
@@ -73,6 +136,7 @@ class JsonLines:
 
     def __init__(self, source: str, session: str | None) -> None:
         self._head = {"type": "listening", "source": source, "session": session}
+        self._num_finals = 0
 
     def __enter__(self) -> JsonLines:
         self._print(self._head)
@@ -91,7 +155,12 @@ class JsonLines:
             case Remark():
                 fields = asdict(event)
                 self._print({"type": fields.pop("kind"), **fields})
-            case Final() | SpeechStarted() | SpeechEnded():
+            case Final(segment):
+                self._print({"type": "final", "index": self._num_finals, **segment_fields(segment)})
+                self._num_finals += 1
+            case SpeakerKnown():
+                self._print({"type": "speaker", **asdict(event)})
+            case SpeechStarted() | SpeechEnded():
                 self._print(event_fields(event))
 
     def _print(self, fields: object) -> None:
@@ -101,10 +170,17 @@ class JsonLines:
 class Terminal:
     """Finals scroll up, the open utterance moves in grey, a status line tells level, delay and losses.
 
-    status: asked several times a second. console: where; None for standard output.
+    status: asked several times a second. console: where; None for standard output. has_speakers: see
+    ``InOrder``.
     """
 
-    def __init__(self, status: Callable[[], SessionStatus], *, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        status: Callable[[], SessionStatus],
+        *,
+        console: Console | None = None,
+        has_speakers: bool = False,
+    ) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -112,6 +188,7 @@ class Terminal:
         self._partial = ""
         self._summary = ""
         self._colours = SpeakerColours()
+        self._order = InOrder(self._show_final, has_speakers=has_speakers)
         self._console = console or Console(highlight=False, soft_wrap=False)
         self._live = Live(
             get_renderable=self._render, console=self._console, refresh_per_second=8, transient=True
@@ -125,6 +202,7 @@ class Terminal:
         from rich.text import Text
 
         self._partial = ""
+        self._order.finish()
         self._live.stop()
         if self._summary:
             self._console.print(Text.assemble("\n", ("Summary ", "bold"), self._summary))
@@ -138,9 +216,12 @@ class Terminal:
                 self._partial = clean_text(segment.text)
             case Final(segment):
                 self._partial = ""
-                self._console.print(self._line(segment))
+                self._order.final(segment)
+            case SpeakerKnown():
+                self._order.known(event)
             case Remark("translation", text):
-                self._console.print(Text(f"  {clean_text(text)}", style="cyan"))
+                line = Text(f"  {clean_text(text)}", style="cyan")
+                self._order.other(lambda: self._console.print(line))
             case Remark("summary", text):
                 self._summary = clean_text(text)
             case Notice(_, text):
@@ -148,20 +229,22 @@ class Terminal:
             case SpeechEnded():
                 self._partial = ""
 
-    def _line(self, segment: Segment) -> Text:
+    def _show_final(self, segment: Segment) -> None:
         from rich.text import Text
 
-        text = clean_text(segment.text)
-        if segment.speaker is None:
-            return Text(text)
-        name = clean_text(segment.speaker)
-        return Text.assemble((name, f"bold {self._colours.of(name)}"), "  ", text)
+        line = Text(clean_text(segment.text))
+        if segment.speaker is not None:
+            name = clean_text(segment.speaker)
+            line = Text.assemble((name, f"bold {self._colours.of(name)}"), "  ", line)
+        self._console.print(line)
 
     def _render(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
         rows: list[RenderableType] = []
+        if held := self._order.held_text:
+            rows.append(Text(self._end_of(held)))
         if self._partial:
             rows.append(Text(self._end_of(self._partial), style="bright_black"))
         if self._summary:
@@ -252,4 +335,7 @@ def choose_screen(session: Session, *, is_json: bool) -> Screen:
     """JSON where asked for, the moving screen on a terminal, lines elsewhere. session: entered."""
     if is_json:
         return JsonLines(session.status.source, session.journal.id if session.journal else None)
-    return Terminal(lambda: session.status) if sys.stdout.isatty() else Lines()
+    has_speakers = session.options.speakers is not None
+    if not sys.stdout.isatty():
+        return Lines(has_speakers=has_speakers)
+    return Terminal(lambda: session.status, has_speakers=has_speakers)

@@ -5,6 +5,7 @@ from earshot.live.finishing import SegmentSink
 from earshot.live.following import Follower, Remark
 from earshot.live.session import Session, SessionEvent, SessionStatus, listen
 from earshot.live.sources import PacedFile, PacedSound, PcmStream, SocketListener
+from earshot.live.speakers import SpeakerKnown
 from earshot.transcription.processors import PostProcessor
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "SessionStatus",
     "SocketListener",
     "Source",
+    "SpeakerKnown",
     "listen",
 ]

@@ -16,7 +16,7 @@ from earshot.audio.capture import Notice
 from earshot.core.errors import EarshotError
 from earshot.core.types import SAMPLE_RATE, Audio, Samples, Segment
 from earshot.live.journal import SessionJournal, words_fields
-from earshot.live.speakers import Answer, main_speaker
+from earshot.live.speakers import Answer, SpeakerKnown, main_speaker
 
 if TYPE_CHECKING:
     from earshot.engines.alignment import Aligner
@@ -71,7 +71,7 @@ class Finisher:
     """Gives words their times and hands segments to journal and sinks, in order and without delaying anyone.
 
     has_word_times: whether to look for those that the engine does not give. aligners: by language, to
-    share with others what is loaded.
+    share with others what is loaded. known: where speakers are put that come late.
     """
 
     def __init__(
@@ -83,10 +83,12 @@ class Finisher:
         has_word_times: bool,
         language: str | None,
         aligners: dict[str, Aligner | None] | None = None,
+        known: deque[SpeakerKnown] | None = None,
     ) -> None:
         self._sinks = list(sinks)
         self._journal = journal
         self._notices = notices
+        self._known = known
         self._has_word_times = has_word_times
         self._language = language
         self._aligners = {} if aligners is None else aligners
@@ -129,6 +131,8 @@ class Finisher:
                 if speaker is not None:
                     segment = replace(segment, speaker=speaker)
                     self._note(utterance, "speaker", speaker)
+                if self._known is not None:
+                    self._known.append(SpeakerKnown(utterance.index, speaker))
             for sink in list(self._sinks):
                 self._guarded(sink, partial(sink.write, segment))
 

@@ -19,14 +19,21 @@ from earshot.live.finishing import Finisher, SegmentSink, Tail
 from earshot.live.following import Follower, Followers, Remark
 from earshot.live.journal import SessionJournal, SessionMeta, disk_notice, event_fields, now, segment_fields
 from earshot.live.pump import Pump
-from earshot.live.speakers import Answer, Speakers, TrackerFactory, online_tracker, split_by_speaker
+from earshot.live.speakers import (
+    Answer,
+    SpeakerKnown,
+    Speakers,
+    TrackerFactory,
+    online_tracker,
+    split_by_speaker,
+)
 from earshot.transcription import TranscriptionOptions
 from earshot.transcription.processors import PostProcessor, Punctuators, TextOptions, post_processors
 
 if TYPE_CHECKING:
     from earshot.engines.alignment import Aligner
 
-SessionEvent: TypeAlias = Event | Notice | Remark
+SessionEvent: TypeAlias = Event | Notice | Remark | SpeakerKnown
 
 _STEP = SAMPLE_RATE // 5
 """Samples recognized at once when there is a backlog: events still come in good time."""
@@ -47,8 +54,8 @@ _TAIL = 45.0
 """Seconds of sound kept for word times: longer than any engine's utterance."""
 
 _SPEAKER_PATIENCE = 0.1
-"""Seconds that a final of live speech waits to hear who said it. Whoever is not known by then is named in the
-journal and the sinks alone."""
+"""Seconds that a final of live speech waits to hear who said it. Whoever is not known by then follows
+as SpeakerKnown, and is in the journal and the sinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,8 @@ class Session:
     has_journal: keep sound and text in a folder of ``home`` (None: the user's own), crash-proof.
     duration: seconds after which it stops. aligners, punctuators: to share what is loaded with other sessions.
     tracker: loads what tells speakers apart where ``options.speakers`` asks for that; None for our own. Finals
-    then say who speaks, and are cut where the speaker changes.
+    then say who speaks, and are cut where the speaker changes; one that does not say is followed by a
+    SpeakerKnown, a moment later.
     lost: seconds that a full disk has cost, known after leaving.
     """
 
@@ -122,6 +130,7 @@ class Session:
         self._tracker = tracker
         self._sinks = sinks
         self._remarks: deque[Remark] = deque()
+        self._known: deque[SpeakerKnown] = deque()
         self._followers = Followers(followers, self._remarks, self._notices)
         self._has_journal = has_journal
         self._home = home
@@ -286,7 +295,9 @@ class Session:
         if hasattr(stream, "skip_partials"):
             stream.skip_partials = self._is_behind
 
-    def _news(self) -> Iterator[Notice | Remark]:
+    def _news(self) -> Iterator[Notice | Remark | SpeakerKnown]:
+        while self._known:
+            yield self._known.popleft()
         for notices in (self._pump.notices, self._notices):
             while notices:
                 notice = notices.popleft()
@@ -355,6 +366,7 @@ class Session:
             has_word_times=self.options.word_times and not recognizer.capabilities.word_times,
             language=self._language,
             aligners=self._aligners,
+            known=self._known,
         )
 
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from earshot.audio.capture import Notice
@@ -30,11 +30,23 @@ _PATIENCE = 5.0
 """The same for sources that can wait: then they do."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpeakerKnown:
+    """Who said the final of that number, which came without a speaker; None where that cannot be told."""
+
+    index: int
+    speaker: str | None
+
+
 class SpeakerTracker(Protocol):
     """Follows a stream and tells who speaks in it, as ``earshot.speakers.online.OnlineDiarizer`` does."""
 
     def accept(self, samples: Samples) -> None:
         """Take the next block: float32 (n,), 16 kHz, any n."""
+        ...
+
+    def prepare(self) -> None:
+        """Look at what came so far, so that a question may be answered quickly."""
         ...
 
     def turns(self, start: float, end: float) -> Sequence[Turn]:
@@ -126,6 +138,8 @@ class Speakers:
         begun = time.perf_counter()
         try:
             self._tracker.accept(samples)
+            if self._queue.empty():
+                self._tracker.prepare()
             self._busy += time.perf_counter() - begun
         except Exception as error:  # what was said matters more than who said it
             self._give_up(_reason(error))

@@ -12,10 +12,10 @@ from typing import Any
 
 from earshot.audio.capture import Microphone, Notice, Source
 from earshot.core.errors import EarshotError, EngineError
-from earshot.core.types import SAMPLE_RATE, Event, Final, Partial, Samples, Segment, SpeechStarted
-from earshot.live import Remark, Session
+from earshot.core.types import SAMPLE_RATE, Final, Partial, Samples, Segment, SpeechStarted
+from earshot.live import Session
 from earshot.live.journal import segment_fields
-from earshot.live.session import SessionStatus
+from earshot.live.session import SessionEvent, SessionStatus
 from earshot.live.stored import open_session
 from earshot.server.errors import TooManyError
 from earshot.server.library_types import LibrarySession
@@ -181,7 +181,7 @@ class LiveRoom:
         )
         self._state.tell_session(self.id)
 
-    def _hear(self, event: Event | Notice | Remark) -> None:
+    def _hear(self, event: SessionEvent) -> None:
         match event:
             case Partial(segment, num_stable):
                 self._on_loop(self._say, _partial(segment, num_stable))

@@ -120,6 +120,9 @@ class _SharedTracker:
     def accept(self, samples: Samples) -> None:
         self._in_turn(lambda: self._inner.accept(samples))
 
+    def prepare(self) -> None:
+        self._in_turn(self._inner.prepare)
+
     def turns(self, start: float, end: float) -> Sequence[Turn]:
         return self._in_turn(lambda: self._inner.turns(start, end))
 
