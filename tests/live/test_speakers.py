@@ -19,10 +19,12 @@ from earshot.core.types import Audio, Final, Samples, Segment
 from earshot.live import PacedSound, Session, SpeakerKnown
 from earshot.live.relabelling import labels_as_before, spoken_by
 from earshot.live.session import SessionEvent
-from earshot.live.speakers import SpeakerTracker
+from earshot.live.speakers import SpeakerTracker, main_speaker, online_tracker
 from earshot.live.stored import StoredSession, find_session
-from earshot.speakers.types import Diarization, Turn
+from earshot.speakers.encoder import SpeakerEncoder
+from earshot.speakers.types import Diarization, Turn, Vectors
 from earshot.transcription import SpeakerOptions, Transcriber, TranscriptionOptions
+from tests.speech import three_voices
 
 SCRIPTED = TranscriptionOptions(engine="scripted", punctuation=False, speakers=SpeakerOptions())
 """Nine words of 0.4 s a final."""
@@ -201,6 +203,46 @@ def test_a_line_of_the_journal_that_names_nobody_is_left_out(tmp_path: Path) -> 
             json.dumps({"type": "final", "index": 1, "text": "x", "start": 0, "end": 1, "speaker": 7}) + "\n"
         )
     assert [segment.speaker for segment in stored.transcript().segments] == ["Anna"]
+
+
+def test_after_a_pause_the_answer_is_there_at_once(voices: SpeakerEncoder, sample_path: Path) -> None:
+    class Counting:
+        """The same encoder, which says how much it was asked."""
+
+        num_calls = 0
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(voices, name)
+
+        def embed(self, clips: Sequence[Samples]) -> Vectors:
+            self.num_calls += 1
+            return voices.embed(clips)
+
+    first, second, _ = three_voices(sample_path)
+    pause = np.random.default_rng(0).normal(0, 2e-4, 16_000).astype(np.float32)
+    sound = np.concatenate([first[: 16_000 * 13], pause, second[: 16_000 * 5], pause])
+
+    def told(*, is_prepared: bool) -> tuple[list[str], int]:
+        encoder = Counting()
+        tracker = online_tracker(SpeakerOptions(has_names=False), encoder=encoder)()  # type: ignore[arg-type]
+        labels, num_calls = [], 0
+        questions = {14: (0.5, 13.0), 20: (14.0, 18.9)}
+        for second_of_sound in range(1, 21):
+            for start in range(16_000 * (second_of_sound - 1), 16_000 * second_of_sound, 1_600):
+                tracker.accept(sound[start : start + 1_600])
+                if is_prepared:
+                    tracker.prepare()
+            if second_of_sound in questions:
+                before = encoder.num_calls
+                span = questions[second_of_sound]
+                labels.append(main_speaker(tracker.turns(*span), *span) or "")
+                num_calls += encoder.num_calls - before
+        return labels, num_calls
+
+    labels, num_calls = told(is_prepared=False)
+    assert labels == ["S1", "S2"]
+    assert num_calls > 0
+    assert told(is_prepared=True) == (labels, 0)
 
 
 # --- after a crash ------------------------------------------------------------------------------------------

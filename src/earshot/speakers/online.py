@@ -23,6 +23,8 @@ _CONTEXT = 12 * SAMPLE_RATE
 """Samples looked at together: what is new, and what came before it."""
 _NEW = 8 * SAMPLE_RATE
 """At most so much of it is new."""
+_MORE = SAMPLE_RATE // 2
+"""At most so much more than was asked may be told where it was looked at before."""
 _KEPT = 60 * SAMPLE_RATE
 """Sound that is kept for questions that come late."""
 _MARGIN = 0.10
@@ -122,22 +124,25 @@ class OnlineDiarizer:
 
     def prepare(self) -> None:
         """Look at what was said since the last question, where nobody speaks any more: if it stays so, the next
-        one is answered at once. Worth calling now and then in between; it tells nothing.
+        one is answered at once. Worth calling after each block; it changes no answer but by that silence.
         """
         with self._lock:
             self._gather()
+            until = (self._start + len(self._held)) // STEP
             first = max(self._told, self._start // STEP)
-            frames = (self._start + len(self._held)) // STEP - first
-            if not 0 < frames <= _NEW // STEP:
+            while until - first > _NEW // STEP:  # as the question would
+                self._tell(first + _NEW // STEP)
+                first = max(self._told, self._start // STEP)
+            if (frames := until - first) <= 0:
                 return
             spoken = np.flatnonzero(self._speech.of_frames(first * STEP, frames))
             last = first + int(spoken[-1]) + 1 if len(spoken) else first
-            is_known = self._prepared is not None and (self._prepared.first, self._prepared.last) == (first, last)
-            if not len(spoken) or last == first + frames or is_known:
-                return
-            begin = max(self._start // STEP, last - _CONTEXT // STEP)
-            window = self._read(begin, first, last)
-            self._prepared = None if window is None else _Prepared(first, last, window)
+            ready = self._prepared
+            is_ready = ready is not None and (ready.first, ready.last) == (first, last)
+            if len(spoken) and last < first + frames and not is_ready:
+                begin = max(self._start // STEP, last - _CONTEXT // STEP)
+                window = self._read(begin, first, last)
+                self._prepared = None if window is None else _Prepared(first, last, window)
 
     def turns(self, start: float, end: float) -> Sequence[Turn]:
         """Who speaks between those seconds of the stream, in order, turns cut to them.
@@ -175,30 +180,32 @@ class OnlineDiarizer:
                 self._told = until
                 return
             begin = max(self._start // STEP, last - _CONTEXT // STEP)
-            self._look(begin, first, last)
-            self._told = last
+            self._told = self._look(begin, first, last)
 
     def _read(self, begin: int, first: int, last: int) -> Window | None:
-        """What can be told of frames first … last with the sound from ``begin`` on; None where nobody speaks."""
+        """What there is to tell of frames first … last with the sound from ``begin`` on; None for silence."""
         samples = self._held[begin * STEP - self._start : last * STEP - self._start]
         is_speech = self._speech.of_frames(begin * STEP, num_frames(len(samples)))
         if len(samples) < STEP or not is_speech[first - begin :].any():
             return None
         return read_window(samples, begin, is_speech, self._segmenter, self._encoder)
 
-    def _as_prepared(self, first: int, last: int) -> Window | None:
-        """What was looked at before, if nobody has spoken since."""
+    def _as_prepared(self, first: int, last: int) -> _Prepared | None:
+        """What was looked at before, if nobody has spoken since and hardly more is told by it than is asked."""
         ready, self._prepared = self._prepared, None
-        if ready is None or ready.first != first or not 0 <= last - ready.last:
+        if ready is None or ready.first != first or ready.last - last > _MORE // STEP:
             return None
         since = last - ready.last
-        return None if since and self._speech.of_frames(ready.last * STEP, since).any() else ready.window
+        return None if since > 0 and self._speech.of_frames(ready.last * STEP, since).any() else ready
 
-    def _look(self, begin: int, first: int, last: int) -> None:
-        """Tell frames first … last, with the sound from ``begin`` on to go by."""
-        window = self._as_prepared(first, last) or self._read(begin, first, last)
+    def _look(self, begin: int, first: int, last: int) -> int:
+        """Tell frames first … last with the sound from ``begin`` on to go by. Returns how far it is told."""
+        ready = self._as_prepared(first, last)
+        window = self._read(begin, first, last) if ready is None else ready.window
         if window is None:
-            return
+            return last
+        if ready is not None:
+            last = max(last, ready.last)
         begin = window.start
         owners = self._owners(window, first - begin)
         shares = np.zeros((len(window.activity), len(self._voices)), np.float32)
@@ -211,6 +218,7 @@ class OnlineDiarizer:
         for start, end, owner in turns_of(shares, STEP_SECONDS, len(shares) * STEP_SECONDS, options):
             if min(high, end + offset) > max(low, start + offset):
                 self._add(Turn(max(low, start + offset), min(high, end + offset), self._voices[owner].label))
+        return last
 
     def _add(self, turn: Turn) -> None:
         """Append a turn, or prolong the speaker's last one."""
