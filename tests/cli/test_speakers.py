@@ -84,6 +84,16 @@ def test_a_name_that_exists_and_recordings_that_do_not_fit(tmp_path: Path, deep:
     assert speakers("enrol", "Anna", "--more", "--force", high).status == 0
 
 
+def test_the_encoder_that_ships_always_knows_the_voice(deep: Path) -> None:
+    """So that it stays known where a better encoder is not, or no longer, installed."""
+    from earshot.speakers.encoder import find_encoder
+
+    assert_done(speakers("enrol", "Anna", deep))
+    (row,) = json.loads(speakers("list", "--json").output)
+    assert set(row["encoders"]) == {find_encoder("earshot").name, find_encoder().name}
+    assert "\tAnna\t" in assert_done(speakers("identify", "--encoder", "earshot", deep)).output
+
+
 def test_a_voice_under_a_second_name_is_told(deep: Path) -> None:
     speakers("enrol", "Anna", deep)
     result = speakers("enrol", "Hannah", deep)

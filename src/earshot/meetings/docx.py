@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from earshot.meetings.types import Meeting
-from earshot.meetings.wording import action_note, clock, facts, share, speaker_name
+from earshot.meetings.wording import NOTHING_SAID, action_note, clock, facts, share, speaker_name
 from earshot.text.clean import clean_text
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -86,7 +86,10 @@ def _body(meeting: Meeting) -> Iterator[str]:
             note = f"  {action_note(item)}, {clock(item.start)}"
             yield _paragraph(_run(f"☐ {clean_text(item.text)}"), _run(note, is_grey=True))
     yield _paragraph(_run("Transcript"), style="Heading1")
-    for turn in meeting.dialogue():
+    dialogue = meeting.dialogue()
+    if not dialogue:
+        yield _paragraph(_run(NOTHING_SAID))
+    for turn in dialogue:
         yield _paragraph(
             _run(speaker_name(turn.speaker), is_bold=True),
             _run(f"  {clock(turn.start)}", is_grey=True),

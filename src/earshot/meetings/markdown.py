@@ -6,7 +6,7 @@ import re
 from typing import TextIO
 
 from earshot.meetings.types import Meeting
-from earshot.meetings.wording import action_note, clock, facts, share, speaker_name
+from earshot.meetings.wording import NOTHING_SAID, action_note, clock, facts, share, speaker_name
 from earshot.text.clean import clean_text
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$^])")
@@ -41,7 +41,10 @@ def write_markdown(meeting: Meeting, stream: TextIO) -> None:
         for item in meeting.actions:
             stream.write(f"- [ ] {escaped(item.text)} — {escaped(action_note(item))} ({clock(item.start)})\n")
     stream.write("\n## Transcript\n")
-    for turn in meeting.dialogue():
+    dialogue = meeting.dialogue()
+    if not dialogue:
+        stream.write(f"\n{NOTHING_SAID}\n")
+    for turn in dialogue:
         stream.write(
             f"\n**{escaped(speaker_name(turn.speaker))}** {clock(turn.start)}  \n{escaped(turn.text)}\n"
         )

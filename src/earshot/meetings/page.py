@@ -20,7 +20,7 @@ from earshot.core.types import Segment
 from earshot.meetings.document import meeting_fields
 from earshot.meetings.minutes import RULES
 from earshot.meetings.types import UNKNOWN, ActionItem, DialogueTurn, Meeting
-from earshot.meetings.wording import clock, facts, share, speaker_name
+from earshot.meetings.wording import NOTHING_SAID, clock, facts, share, speaker_name
 from earshot.text.clean import clean_text
 from earshot.text.formats.json_document import FORMAT, VERSION
 from earshot.text.timing import TimedWord, timed_words
@@ -122,7 +122,7 @@ def _body(meeting: Meeting, people: _People, sound: str | None) -> Iterator[str]
     for turn in dialogue:
         yield from _turn(turn, people)
     if not dialogue:
-        yield '<p class="nothing">No words were recognized.</p>\n'
+        yield f'<p class="nothing">{NOTHING_SAID}</p>\n'
     yield "</div>\n</main>\n"
     yield from _player(meeting, people, sound)
     yield (

@@ -6,6 +6,8 @@ from earshot.meetings.minutes import RULES
 from earshot.meetings.types import UNKNOWN, ActionItem, Meeting
 from earshot.text.clean import clean_text
 
+NOTHING_SAID = "No words were recognized."
+
 
 def clock(seconds: float) -> str:
     """``4:07``, ``1:04:07``."""
