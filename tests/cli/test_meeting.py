@@ -109,6 +109,18 @@ def test_a_recording_for_each_person(tmp_path: Path) -> None:
     assert transcript.duration == pytest.approx(13.5, abs=0.1)
 
 
+def test_who_is_alone_on_a_recording_is_named_by_voice_unless_a_name_is_given(tmp_path: Path) -> None:
+    earshot("speakers", "enrol", "Anna", write(tmp_path / "v.wav", spoken("deep", 23, 8)))
+    first, second = (
+        write(tmp_path / "a.wav", spoken("deep", 1, 6)),
+        write(tmp_path / "b.wav", spoken("high", 1, 6)),
+    )
+    assert meeting(tmp_path / "out", first, second, "-f", "json").status == 0
+    assert sorted(names(tmp_path / "out")) == ["Anna", "b"]
+    assert meeting(tmp_path / "out", f"Otto={first}", second, "-f", "json").status == 0
+    assert sorted(names(tmp_path / "out")) == ["Otto", "b"]
+
+
 def test_a_channel_for_each_person(tmp_path: Path) -> None:
     left = np.concatenate([spoken("deep", 1, 5), np.zeros(6 * SAMPLE_RATE, np.float32)])
     right = np.concatenate([np.zeros(6 * SAMPLE_RATE, np.float32), spoken("high", 1, 5)])
@@ -118,6 +130,10 @@ def test_a_channel_for_each_person(tmp_path: Path) -> None:
     result = meeting(out, tmp_path / "call.wav", "--by-channel", "-f", "json")
     assert (result.status, result.errors) == (0, "")
     assert names(out) == ["call 1", "call 2"]
+    result = meeting(out, tmp_path / "call.wav", "--channel", "2", "-f", "json")
+    assert result.status == 0
+    assert min(segment.start for segment in read_transcript(out / "meeting.json").segments) > 5
+    assert_one_line_error(meeting(out, tmp_path / "call.wav", "--channel", "3"), "no channel 3")
     mono = write(tmp_path / "mono.wav", left)
     assert_one_line_error(meeting(out, mono, "--by-channel"), "one channel")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -125,7 +126,7 @@ def meeting(
         return 0
     if is_live:
         return _live(sound, options, wanted, folder, chosen, has_audio=audio)
-    sources = _sources(files, by_channel, speakers)
+    sources = _sources(files, sound.channel, by_channel, speakers)
     size = sum(_size(source.path) for source in sources)
     with batch_progress([size]) as progress:
         progress.start(0, sources[0].path.name)
@@ -144,24 +145,33 @@ def _memory() -> SpeakerMemory:
     return memory
 
 
-def _sources(files: Sequence[str], by_channel: bool, speakers: SpeakerOptions | None) -> list[Source]:
+def _sources(
+    files: Sequence[str], channel: int | None, by_channel: bool, speakers: SpeakerOptions | None
+) -> list[Source]:
     """What is heard. Raises AudioError, before any model is loaded, for what cannot be opened."""
     from earshot.audio.decode import open_audio
 
-    sources = [parse_source(given) for given in files]
+    sources = list(
+        {_key(source): source for source in (parse_source(given, channel) for given in files)}.values()
+    )
     counts = []
     for source in sources:
-        with open_audio(source.path) as reader:
+        with open_audio(source.path, channel=source.channel) as reader:
             counts.append(reader.info.num_channels)
     if by_channel:
-        if len(sources) != 1 or sources[0].name is not None:
-            raise click.UsageError("--by-channel is for one recording of all")
+        if len(sources) != 1 or sources[0].name is not None or channel is not None:
+            raise click.UsageError("--by-channel is for one recording of all, all its channels")
         if counts[0] < 2:
             raise AudioError(f"{sources[0].path} has one channel", fix="leave out --by-channel")
         sources = [replace(sources[0], channel=number + 1) for number in range(counts[0])]
     if len(sources) > 1 and speakers is not None:
         raise click.UsageError("a recording for each person tells how many there are: leave out --num-speakers")
     return sources
+
+
+def _key(source: Source) -> str:
+    """The same recording twice is one."""
+    return os.path.realpath(source.path)
 
 
 def _size(path: Path) -> int:

@@ -110,7 +110,7 @@ def enrol(
         elif is_live:
             found = [_from_microphone(name, sound, stack, encoders, keep_sound)]
         else:
-            found = _from_files(files, encoders, keep_sound)
+            found = _from_files(files, sound.channel, encoders, keep_sound)
     if not force:
         check_same_voice(found, memory.find(name).vectors if more else None)
     _warn_of_likeness(name, found)
@@ -134,14 +134,16 @@ def _check_usage(
         raise click.UsageError("give recordings of the person, or --live, or --from TRANSCRIPT")
 
 
-def _from_files(files: Sequence[Path], encoders: Sequence[SpeakerEncoder], keeps: bool) -> list[Enrolment]:
+def _from_files(
+    files: Sequence[Path], channel: int | None, encoders: Sequence[SpeakerEncoder], keeps: bool
+) -> list[Enrolment]:
     from earshot.audio.decode import open_audio
     from earshot.audio.resample import resampled
     from earshot.speakers.enrolment import describe_voice
 
     found = []
     for path in dict.fromkeys(files):
-        with open_audio(path) as reader:
+        with open_audio(path, channel=channel) as reader:
             blocks = resampled(reader, reader.info.sample_rate)
             found.append(describe_voice(path.name, blocks, encoders, keeps_clip=keeps))
     return found
