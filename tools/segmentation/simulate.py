@@ -73,7 +73,7 @@ class Simulator:
         chosen = self._pick_voices(num_speakers)
         tracks = np.zeros((num_speakers, num_samples), np.float32)
         active = np.zeros((num_speakers, num_samples // HOP), np.bool_)
-        self._lay_talk(chosen, tracks, active)
+        self._lay_talk(chosen, tracks, active, turn=5.0)
         for track, is_active in zip(tracks, active, strict=True):
             self._colour(track, is_active, False)
         return self._finish(tracks, active, tuple(clips[0].voice for clips in chosen))
@@ -134,8 +134,10 @@ class Simulator:
             if len(spoken):
                 active[row, max(first, spoken[0]) : spoken[-1]] = True
 
-    def _lay_talk(self, chosen: list[list[Clip]], tracks: Samples, active: npt.NDArray[np.bool_]) -> None:
-        """Turns one after the other, with gaps and overlaps."""
+    def _lay_talk(
+        self, chosen: list[list[Clip]], tracks: Samples, active: npt.NDArray[np.bool_], turn: float = 2.0
+    ) -> None:
+        """Turns one after the other, with gaps and overlaps. turn: seconds of the median one."""
         random, total = self.random, active.shape[1]
         now = int(random.uniform(-200, 150))
         ends = np.full(len(chosen), -1000)
@@ -143,7 +145,7 @@ class Simulator:
         while now < total:
             others = [row for row in range(len(chosen)) if row != previous or len(chosen) == 1]
             row = int(random.choice(others))
-            frames = int(np.clip(100 * random.lognormal(0.7, 0.8), 35, 900))
+            frames = int(np.clip(100 * random.lognormal(np.log(turn), 0.8), 35, 900))
             start = max(now, int(ends[row]) + 5)
             ends[row] = now = self._put(tracks[row], active[row], chosen[row], start, frames)
             now += int(np.clip(random.normal(0, 60), -min(250, 0.8 * frames), 200))

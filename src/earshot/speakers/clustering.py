@@ -1,7 +1,8 @@
 """Which stretches of speech are one voice: clustering from the bottom up, with an estimated number of voices.
 
-Two clusters are as alike as the cosine of their mean vectors, each stretch counting by its seconds; the most
-alike are joined until none is alike enough. Stretches that overlap in time are kept apart.
+Two clusters are as alike as their stretches are on average, each counting by its seconds (that of the clusters'
+means grows with their sizes, whoever speaks); the most alike are joined until none is alike enough. Stretches
+that overlap in time are kept apart.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _BLOCK = 1200
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """threshold: cosine above which two clusters are one voice.
+    """threshold: mean cosine above which two clusters are one voice.
 
     min_clusters, max_clusters: joining stops at the one and goes on, threshold or not, down to the other.
     """
@@ -83,16 +84,17 @@ def cluster(
     if num_items < 2:
         return labels
     extra = np.zeros((num_items, num_items)) if links is None else links.table(num_items)
-    return in_order(_join(vectors.astype(np.float64) * weights[:, None], extra, options))
+    return in_order(_join(vectors.astype(np.float64) * weights[:, None], weights, extra, options))
 
 
-def _join(sums: Matrix, extra: Matrix, options: ClusterOptions) -> Labels:
+def _join(sums: Matrix, weights: npt.NDArray[np.float64], extra: Matrix, options: ClusterOptions) -> Labels:
     count = left = len(sums)
     labels, alive = np.arange(count), np.ones(count, np.bool_)
     is_apart = np.isneginf(extra)
     extra = np.where(is_apart, 0.0, extra)
     sizes = np.ones(count)
-    scores = _cosines(sums, sums) + extra
+    weights = np.array(weights, np.float64)
+    scores = sums @ sums.T / np.outer(weights, weights) + extra
     scores[is_apart] = -np.inf
     np.fill_diagonal(scores, -np.inf)
     while left > options.min_clusters:
@@ -102,7 +104,7 @@ def _join(sums: Matrix, extra: Matrix, options: ClusterOptions) -> Labels:
             break
         if best == -np.inf:  # only clusters that are kept apart are left, and they are too many
             is_apart[:] = False
-            scores = _cosines(sums, sums) + extra
+            scores = sums @ sums.T / np.outer(weights, weights) + extra
             scores[:, ~alive] = scores[~alive] = -np.inf
             np.fill_diagonal(scores, -np.inf)
             continue
@@ -112,11 +114,12 @@ def _join(sums: Matrix, extra: Matrix, options: ClusterOptions) -> Labels:
         is_apart[first] |= is_apart[second]
         is_apart[:, first] = is_apart[first]
         sums[first] += sums[second]
+        weights[first] += weights[second]
         sizes[first] = total
         alive[second] = False
         left -= 1
         labels[labels == second] = first
-        row = _cosines(sums[first : first + 1], sums)[0] + extra[first]
+        row = sums @ sums[first] / (weights * weights[first]) + extra[first]
         row[is_apart[first] | ~alive] = -np.inf
         row[first] = -np.inf
         scores[first] = scores[:, first] = row
@@ -153,19 +156,12 @@ def _limited(
 def _means(
     vectors: Vectors, weights: npt.NDArray[np.float64], labels: Labels
 ) -> tuple[Vectors, npt.NDArray[np.float64]]:
-    """Unit mean vector and weight of each cluster."""
+    """Mean vector, not of unit length, and weight of each cluster."""
     num_labels = int(labels.max()) + 1
     sums, seconds = np.zeros((num_labels, vectors.shape[1])), np.zeros(num_labels)
     np.add.at(sums, labels, vectors * weights[:, None])
     np.add.at(seconds, labels, weights)
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    return (sums / np.maximum(norms, 1e-12)).astype(np.float32), seconds
-
-
-def _cosines(left: Matrix, right: Matrix) -> Matrix:
-    norms = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)[None]
-    cosines: Matrix = (left @ right.T) / np.maximum(norms, 1e-12)
-    return cosines
+    return (sums / seconds[:, None]).astype(np.float32), seconds
 
 
 def in_order(labels: Labels) -> Labels:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from earshot.audio.resample import resample
 from earshot.core.errors import SpeakerError
 from earshot.core.types import SAMPLE_RATE, Audio, Samples
-from earshot.speakers.clustering import ClusterOptions, Labels, Links, cluster
+from earshot.speakers.clustering import ClusterOptions, Labels, Links, cluster, in_order
 from earshot.speakers.encoder import SpeakerEncoder, find_encoder, num_cores, unit_rows
 from earshot.speakers.segmentation import NUM_LOCAL, Segmenter, find_segmenter
 from earshot.speakers.turns import TurnOptions, turns_of
@@ -27,8 +27,12 @@ from earshot.speakers.windows import STEP_SECONDS, Window, WindowReader
 WINDOW = 16 * SAMPLE_RATE
 HOP = 8 * SAMPLE_RATE
 
-_MARGIN = 0.10
-"""Clusters are joined down to so much under the cosine at which two clips of 3 s are told apart."""
+_MARGIN = 0.16
+"""Clusters are joined down to so much under the cosine that parts two clips of 3 s; pieces are shorter."""
+_LITTLE_SECONDS = 2.0
+"""A cluster of less time may be a bad guess at a voice that has another one."""
+_LITTLE_MARGIN = 0.1
+"""So far under the cosine that joins clusters, it still goes to the one that is most alike."""
 _NEW_SECONDS = 0.6
 """One who never speaks alone and fits nobody is a speaker of their own from so much speech on."""
 _FITS = 0.35
@@ -141,12 +145,42 @@ def assign_pieces(windows: Sequence[Window], options: ClusterOptions) -> list[La
         sure = np.arange(len(owners))
     if len(sure):
         weights = np.maximum(seconds[sure], 0.1)
-        labels[sure] = cluster(vectors[sure], weights, options, links=_links(windows, sizes, sure))
+        links = _links(windows, sizes, sure)
+        labels[sure] = absorb(
+            vectors[sure], weights, cluster(vectors[sure], weights, options, links=links), options, links
+        )
     split = [np.asarray(part) for part in np.split(labels, np.cumsum(sizes)[:-1])]
     centroids = _centroids(vectors[sure], np.maximum(seconds[sure], 0.1), labels[sure])
     for window in dict.fromkeys(owners[labels < 0].tolist()):
         centroids = _assign_rest(windows[window], split[window], centroids, options)
     return split
+
+
+def absorb(
+    vectors: Vectors,
+    weights: npt.NDArray[np.float64],
+    labels: Labels,
+    options: ClusterOptions,
+    links: Links,
+) -> Labels:
+    """Give clusters of little time to the one most alike, unless that is unlike or kept apart."""
+    labels = labels.copy()
+    while True:
+        names, inverse = np.unique(labels, return_inverse=True)
+        totals = np.bincount(inverse, weights)
+        if len(names) <= options.min_clusters or totals.min() >= _LITTLE_SECONDS:
+            return in_order(labels)
+        means = _centroids(vectors, weights, inverse)
+        cosines = means @ means.T
+        apart = np.isneginf(links.bonus)
+        one, other = inverse[links.first[apart]], inverse[links.second[apart]]
+        cosines[one, other] = cosines[other, one] = -2
+        np.fill_diagonal(cosines, -2)
+        cosines[totals >= _LITTLE_SECONDS] = -2
+        small, best = divmod(int(cosines.argmax()), len(names))
+        if cosines[small, best] < options.threshold - _LITTLE_MARGIN:
+            return in_order(labels)
+        labels[inverse == small] = names[best]
 
 
 def _links(windows: Sequence[Window], sizes: Sequence[int], sure: Labels) -> Links:

@@ -6,6 +6,7 @@ spoke; the sound itself is forgotten.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,10 @@ _LONGEST_VOICE = 6 * SAMPLE_RATE
 """Samples of one local speaker that make their vector: more is hardly surer and costs as much again."""
 _PIECE = 50
 """Frames of a piece, two seconds: shorter ones say too little of a voice."""
-_SHORTEST_PIECE = 12
-"""Frames alone, half a second, without which a local speaker's vector is made of all their time."""
+_GAP = 5
+"""Frames of silence, 0.2 s, that do not end a piece."""
+_SHORTEST_PIECE = 10
+"""Frames of the shortest piece that gets a vector."""
 _SPEECH_IS_SURE, _SPEECH_GOES_ON = 0.6, 0.2
 """Probabilities of speech, of the voice activity detector: a stretch above the second reaches the first."""
 _SPEECH_MARGIN = 3
@@ -144,13 +147,20 @@ def read_window(
 
 
 def _pieces(alone: Mask) -> list[tuple[int, int]]:
-    """Stretches of frames in which somebody speaks alone for about ``_PIECE`` of them, gaps left in."""
-    total = int(alone.sum())
-    if total < _SHORTEST_PIECE:
-        return []
-    count = max(1, round(total / _PIECE))
-    frames = np.flatnonzero(alone)
-    return [(int(part[0]), int(part[-1]) + 1) for part in np.array_split(frames, count)]
+    """Stretches of at most ``_PIECE`` frames in which somebody speaks alone; very short ones left out."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], alone.astype(np.int8), [0]])))
+    runs: list[tuple[int, int]] = []
+    for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if runs and first - runs[-1][1] <= _GAP:
+            runs[-1] = (runs[-1][0], last)
+        else:
+            runs.append((first, last))
+    pieces = []
+    for first, last in runs:
+        if last - first >= _SHORTEST_PIECE:
+            borders = np.linspace(first, last, 1 + -(-(last - first) // _PIECE)).round().astype(int).tolist()
+            pieces += list(itertools.pairwise(borders))
+    return pieces
 
 
 def _cut(samples: Samples, frames: Mask) -> Samples:
