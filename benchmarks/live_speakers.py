@@ -15,13 +15,13 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from earshot.core.types import SAMPLE_RATE, Final, Samples, Segment
 from earshot.engines import Recognizer, load_engine
-from earshot.live import PacedSound, Session
+from earshot.live import PacedSound, Session, SpeakerKnown
 from earshot.live.speakers import TrackerFactory, online_tracker
 from earshot.speakers.encoder import find_encoder
 from earshot.text.error_rate import total, word_error_rate
@@ -41,9 +41,13 @@ class Part:
 
 @dataclass
 class Run:
-    """What a session did: when each final came, in seconds of the conversation. cpu: seconds."""
+    """What a session did: when each final came, in seconds of the conversation. cpu: seconds.
+
+    late: for finals whose speaker came later, by how many seconds.
+    """
 
     finals: list[tuple[float, Segment]] = field(default_factory=list)
+    late: dict[int, float] = field(default_factory=dict)
     cpu: float = 0.0
 
 
@@ -83,8 +87,13 @@ def run(recognizer: Recognizer, sound: Samples, tracker: TrackerFactory | None) 
     before = time.process_time()
     with Session(source, options, recognizer=recognizer, has_journal=False, tracker=tracker) as session:
         for event in session:
+            now = time.monotonic() - source.begun
             if isinstance(event, Final):
-                done.finals.append((time.monotonic() - source.begun, event.segment))
+                done.finals.append((now, event.segment))
+            elif isinstance(event, SpeakerKnown):
+                when, segment = done.finals[event.index]
+                done.finals[event.index] = (when, replace(segment, speaker=event.speaker))
+                done.late[event.index] = now - when
     done.cpu = time.process_time() - before
     return done
 
@@ -110,10 +119,12 @@ def report(name: str, parts: Sequence[Part], runs: Sequence[Run]) -> None:
     print(f"  CPU                       {sum(done.cpu for done in runs) / seconds:.3f} of one core")
     if any(label for _, label in labels):
         right = sum(
-            max(count for (reader, label), count in labels.items() if reader == wanted and label)
+            max((count for (reader, label), count in labels.items() if reader == wanted and label), default=0)
             for wanted in {part.reader for part in parts}
         )
-        print(f"  finals with a label       {1 - sum(labels[r, None] for r, _ in labels) / labels.total():.1%}")
+        late = [seconds for done in runs for seconds in done.late.values()]
+        print(f"  labels that came later    {len(late) / labels.total():.1%}", end="")
+        print("  by p50 {:.0f} ms  p95 {:.0f} ms".format(*percentiles(late)) if late else "")
         print(f"  finals with the right one {right / labels.total():.1%} of {labels.total()}")
 
 

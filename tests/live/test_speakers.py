@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from earshot.core.types import Audio, Final, Samples, Segment
 from earshot.live import PacedSound, Session, SpeakerKnown
 from earshot.live.relabelling import labels_as_before, spoken_by
 from earshot.live.session import SessionEvent
-from earshot.live.speakers import SpeakerTracker, main_speaker, online_tracker
+from earshot.live.speakers import Speakers, SpeakerTracker, main_speaker, online_tracker
 from earshot.live.stored import StoredSession, find_session
 from earshot.speakers.encoder import SpeakerEncoder
 from earshot.speakers.types import Diarization, Turn, Vectors
@@ -135,6 +136,17 @@ def test_a_final_does_not_wait_for_a_slow_tracker_and_the_journal_learns_it_late
     assert [event for event in events if isinstance(event, SpeakerKnown)] == [SpeakerKnown(0, "Anna")]
     [segment] = find_session("last", tmp_path).transcript().segments
     assert segment.speaker == "Anna"
+
+
+def test_finals_wait_for_a_tracker_that_is_usually_quick_and_for_no_other() -> None:
+    speakers = Speakers(lambda: Tracked([]), deque(), is_live=True)
+    try:
+        assert speakers.usual_delay == 0.0
+        for _ in range(5):
+            speakers.ask(0.0, 1.0).result()
+        assert 0 < speakers.usual_delay < 10
+    finally:
+        speakers.close()
 
 
 def test_who_cannot_be_told_stays_unknown(tmp_path: Path) -> None:

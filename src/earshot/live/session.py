@@ -55,7 +55,7 @@ _TAIL = 45.0
 
 _SPEAKER_PATIENCE = 0.1
 """Seconds that a final of live speech waits to hear who said it. Whoever is not known by then follows
-as SpeakerKnown, and is in the journal and the sinks."""
+as SpeakerKnown, and is in the journal and the sinks. Where answers usually take longer, none waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +242,11 @@ class Session:
         raw = replace(event.segment, language=event.segment.language or self._language)
         segment = self._processed(raw)
         changed = {"raw": raw.text} if raw.text != segment.text else {}
-        late = speakers.ask(segment.start, segment.end) if speakers is not None else None
-        for part in self._by_speaker(segment, late, tail, finisher):
+        patience, late = 0.0, None
+        if speakers is not None:
+            patience = _SPEAKER_PATIENCE if speakers.usual_delay <= _SPEAKER_PATIENCE else 0.0
+            late = speakers.ask(segment.start, segment.end)
+        for part in self._by_speaker(segment, late, patience, tail, finisher):
             index = self._num_finals
             self._num_finals += 1
             self._write({"type": "final", "index": index, **segment_fields(part), **changed})
@@ -254,13 +257,13 @@ class Session:
             yield Final(part)
 
     def _by_speaker(
-        self, segment: Segment, answer: Answer | None, tail: Tail, finisher: Finisher
+        self, segment: Segment, answer: Answer | None, patience: float, tail: Tail, finisher: Finisher
     ) -> tuple[Segment, ...]:
         """Who says it, as far as that is known in time."""
         if answer is None:
             return (segment,)
         try:
-            turns = answer.result(_SPEAKER_PATIENCE if self._source.is_live else None)
+            turns = answer.result(patience if self._source.is_live else None)
         except TimeoutError:
             return (segment,)
         if len({turn.speaker for turn in turns}) > 1:  # then it matters when each word was said

@@ -80,6 +80,7 @@ class Speakers:
         self._num_appended = 0
         self._num_taken = 0
         self._busy = 0.0
+        self._delays: deque[float] = deque(maxlen=5)
         self._is_given_up = False
         self._thread = threading.Thread(target=self._run, name="earshot-speakers", daemon=True)
         self._thread.start()
@@ -108,8 +109,16 @@ class Speakers:
     def ask(self, start: float, end: float) -> Answer:
         """Who speaks between those seconds of what was appended: an answer that comes for certain, if late."""
         answer: Answer = Future()
+        asked = time.perf_counter()
+        answer.add_done_callback(lambda _: self._delays.append(time.perf_counter() - asked))
         self._queue.put((start, end, answer))
         return answer
+
+    @property
+    def usual_delay(self) -> float:
+        """Seconds that answers took lately, by their median; 0 before there are any."""
+        delays = sorted(self._delays.copy())
+        return delays[len(delays) // 2] if delays else 0.0
 
     def close(self) -> None:
         """Answer what was asked, and end."""
