@@ -73,7 +73,7 @@ def is_right(row: dict[str, Any], heard: Recognition) -> bool:
     return heard.intent == row["intent"] and said == {name: text.strip() for name, text in row["slots"].items()}
 
 
-def ask_orders(half: str, ratios: list[float | None], every: int) -> None:
+def ask_orders(half: str, ratios: list[float | None], every: int, *, is_shown: bool) -> None:
     """Whole commands right, at each ratio of speech to noise."""
     recognizer = CommandRecognizer(
         Grammar.load(GRAMMAR), load_engine("moonshine", EngineOptions(num_threads=1))
@@ -90,6 +90,8 @@ def ask_orders(half: str, ratios: list[float | None], every: int) -> None:
             duration += audio.duration
             num_understood += is_right(row, heard)
             num_right += is_right(row, heard) and heard.accepted
+            if is_shown and not (is_right(row, heard) and heard.accepted):
+                print(f"    {row['slots']}\n      {heard.text!r} {heard.confidence:.2f} ({heard.open_text!r})")
         factor = (time.process_time() - begun) / duration
         name = "clean" if snr is None else f"{snr:g} dB"
         share = 100 * num_right / len(rows)
@@ -221,10 +223,11 @@ def main() -> None:
     parser.add_argument("--half", choices=["written", "asked"], default="asked")
     parser.add_argument("--snr", default="clean,24,21,18,15,12,9,6")
     parser.add_argument("--every", type=int, default=1, help="only every n-th recording")
+    parser.add_argument("--show", action="store_true", help="print orders that were not understood")
     options = parser.parse_args()
     if options.part == "orders":
         ratios = [None if part == "clean" else float(part) for part in options.snr.split(",")]
-        ask_orders(options.half, ratios, options.every)
+        ask_orders(options.half, ratios, options.every, is_shown=options.show)
     elif options.part == "outside":
         outside(options.every)
     else:

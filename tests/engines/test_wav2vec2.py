@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 from earshot.audio.decode import read_audio
 from earshot.core.errors import EngineError, ModelError, UnknownModelError, UnsupportedError
 from earshot.core.types import SAMPLE_RATE, Audio
+from earshot.decoding.automaton import Automaton
+from earshot.decoding.constraint import TokenConstraint
 from earshot.decoding.ctc import align
+from earshot.decoding.network import Network
 from earshot.engines import EngineOptions, load_engine
 from earshot.engines.wav2vec2 import Wav2Vec2Recognizer, _stitched, _window_starts
 from tests.conftest import SAMPLE_TEXT
@@ -76,6 +79,25 @@ def test_it_reads_what_it_learned(
 ) -> None:
     (transcript,) = loaded.transcribe_batch([piece(sample, start, end)])
     assert transcript.text == text
+
+
+def test_a_grammar_holds_it_to_its_sentences(loaded: Wav2Vec2Recognizer, sample: Audio) -> None:
+    network = Network()
+    for _, _, text in PHRASES:
+        network.gap(network.spell(network.start, text), network.final)
+    constraint = TokenConstraint(Automaton(network), loaded.vocabulary)
+    searched = loaded.search([piece(sample, start, end) for start, end, _ in PHRASES], constraint)
+    assert [one.found[0].text.strip() for one in searched] == [text for _, _, text in PHRASES]
+    for one in searched:
+        assert one.open_log_prob - one.found[0].log_prob < len(one.open_text) / 4
+    (other,) = loaded.search([piece(sample, 0.6, 4.85)], TokenConstraint(_sentence("epoch"), loaded.vocabulary))
+    assert not other.found or other.open_log_prob - other.found[0].log_prob > 20
+
+
+def _sentence(text: str) -> Automaton:
+    network = Network()
+    network.gap(network.spell(network.start, text), network.final)
+    return Automaton(network)
 
 
 def test_a_recording_with_silence_is_cut_and_read(loaded: Wav2Vec2Recognizer, sample: Audio) -> None:

@@ -13,7 +13,7 @@ from earshot.assistant.grammar_files import (
     error,
 )
 from earshot.assistant.names import Names, Template
-from earshot.assistant.numerals import numerals
+from earshot.assistant.numerals import in_digits, numerals
 from earshot.assistant.templates import (
     Choice,
     Expression,
@@ -151,7 +151,10 @@ class Compiler:
         """Arcs for an expression from a state on; returns the state behind it."""
         match expression:
             case Text(text):
-                return self.network.spell(start, text)
+                end = self.network.spell(start, text)
+                if (digits := in_digits(text, self._source.language)) is not None:
+                    self.network.jump(self.network.spell(start, digits), end)
+                return end
             case Sequence(items):
                 for item in items:
                     start = self._build(item, start, template)
@@ -230,7 +233,10 @@ class Compiler:
                 if not folded(text).strip():
                     raise error(value.said.place, f"a value of the list {found.name} has no words")
                 out = text if value.out is None else value.out
-                self._value(entry, done, text.strip(), SlotValue(out, value.context, value.metadata))
+                mark = SlotValue(out, value.context, value.metadata)
+                self._value(entry, done, text.strip(), mark)
+                if (digits := in_digits(text.strip(), self._source.language)) is not None:
+                    self._value(entry, done, digits, mark)
                 continue
             start = self.network.state()
             self.network.jump(entry, start)

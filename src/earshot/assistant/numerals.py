@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from earshot.assistant.grammar_files import NumberRange, Place, error
 from earshot.core.optional import require
+from earshot.text.english_numbers import digits_of_numbers
 from earshot.text.spoken_form import cardinal
 
 MAX_NUMBERS = 10_000
@@ -70,6 +72,26 @@ def _english(number: int) -> tuple[str, ...]:
     if 100 <= abs(number) < 200 or 1000 <= abs(number) < 2000:
         forms += ["a" + form.removeprefix("one") for form in forms]
     return tuple(dict.fromkeys(sign + form for form in forms))
+
+
+_ENGLISH_NUMBER = re.compile(
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
+    r"|sixty|seventy|eighty|ninety|hundred|thousand)\b",
+    re.IGNORECASE,
+)
+
+
+def in_digits(text: str, language: str | None) -> str | None:
+    """A text with its numbers in digits, as recognizers like to write them; None where it has none.
+
+    Spaces at the ends stay. English alone.
+    """
+    if not (language or "en").startswith("en") or not _ENGLISH_NUMBER.search(text):
+        return None
+    lead = " " if text[:1].isspace() else ""
+    tail = " " if text[-1:].isspace() else ""
+    written = lead + digits_of_numbers(text.lower().replace("-", " ")) + tail
+    return None if written == text else written
 
 
 @functools.lru_cache(maxsize=16)

@@ -143,13 +143,18 @@ class CommandRecognizer:
 
 
 def _engine_grammar(grammar: Grammar, recognizer: Recognizer) -> EngineGrammar | None:
-    """The grammar as PocketSphinx or Vosk takes it; None where it holds what they cannot be held to."""
+    """The grammar as PocketSphinx or Vosk takes it; None where it has wildcards, which they cannot be held to.
+
+    Raises UnsupportedError for words that the engine does not know.
+    """
     try:
-        if recognizer.name.startswith("vosk"):
-            return EngineGrammar(phrases=words(grammar), allows_unknown=True)
-        return EngineGrammar(jsgf=jsgf(grammar), allows_unknown=True)
+        is_vosk = recognizer.name.startswith("vosk/")
+        phrases, rules = (words(grammar), None) if is_vosk else ((), jsgf(grammar))
     except UnsupportedError:
         return None
+    own = EngineGrammar(phrases=phrases, jsgf=rules, allows_unknown=True)
+    with recognizer.stream(grammar=own):  # what is wrong with it is told now
+        return own
 
 
 def _unmatched(text: str) -> Recognition:

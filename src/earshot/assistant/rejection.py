@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_ALLOWED, _ALLOWED_PER_LETTER = 1.0, 0.25
+_ALLOWED, _ALLOWED_PER_LETTER = 1.0, 0.3
 _SOFTNESS, _SOFTNESS_PER_LETTER = 0.6, 0.05
 
 

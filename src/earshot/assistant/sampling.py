@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from earshot.assistant.templates import (
 )
 
 _MAX_PROMPTS = 20_000
+_FEW_ORDERED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,14 @@ class _Writer:
         self.used[*key, chosen] += 1
         return chosen
 
+    def _order(self, count: int, key: tuple[object, ...]) -> Sequence[int]:
+        """Every order counts as an alternative while they are few, else every first part."""
+        if count > _FEW_ORDERED:
+            first = self._choose(key, range(count))
+            return [first, *(index for index in self._chance.permutation(count).tolist() if index != first)]
+        orders = list(itertools.permutations(range(count)))
+        return orders[self._choose(key, range(len(orders)))]
+
     def _one_of(self, texts: Sequence[str]) -> str:
         return texts[int(self._chance.integers(len(texts)))]
 
@@ -110,7 +120,7 @@ class _Writer:
                 chosen = self._choose(key, range(len(items)))
                 return self._written(items[chosen], template, (*key, chosen))
             case Permutation(items):
-                order = self._chance.permutation(len(items)).tolist()
+                order = self._order(len(items), key)
                 parts = (self._written(items[index], template, (*key, index)) for index in order)
                 return f" {' '.join(parts)} "
             case ListReference():

@@ -123,7 +123,8 @@ class _Writer:
             case Choice(items):
                 return any(self._edge(item, template, last=last) for item in items)
             case SequenceOf(items):
-                return bool(items) and self._edge(items[-1 if last else 0], template, last=last)
+                # What may be nothing does not part its neighbours.
+                return not items or self._edge(items[-1 if last else 0], template, last=last)
             case Permutation():
                 return False
             case RuleReference(name):

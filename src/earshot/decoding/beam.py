@@ -22,6 +22,10 @@ _HOPELESS = 12.0
 """Nats behind the best hypothesis at which one is given up: of a thousand orders none came back from there."""
 
 
+_MORE_LETTERS = 40
+"""Letters that a hypothesis may still bring to overtake one that is finished."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A finished hypothesis. text: as the automaton spells it. log_prob: of all its spellings that were met.
@@ -51,18 +55,28 @@ class Beam:
     """The search for one recording.
 
     width: hypotheses that live side by side. end: the token that ends a sentence. control: tokens below this
-    number, and ``end``, are never part of a text. max_tokens: longer hypotheses are given up.
+    number, and ``end``, are never part of a text. max_tokens: longer hypotheses are given up. reward: nats that
+    each letter of the text is worth while hypotheses are compared, since a decoder that hears badly would
+    rather stop early; it is taken off again at the end.
     constraint: None for free decoding; then texts are told apart by their tokens.
     """
 
     def __init__(
-        self, constraint: TokenConstraint | None, *, width: int, end: int, control: int, max_tokens: int
+        self,
+        constraint: TokenConstraint | None,
+        *,
+        width: int,
+        end: int,
+        control: int,
+        max_tokens: int,
+        reward: float = 0.0,
     ) -> None:
         self._constraint = constraint
         self._width = width
         self._end = end
         self._control = control
         self._max_tokens = max_tokens
+        self._reward = reward
         start = constraint.start if constraint is not None else 0
         self._alive = [_Hypothesis("", (), 0.0, 0.0, (), start)]
         self._finished: dict[str, Found] = {}
@@ -83,8 +97,8 @@ class Beam:
         return not self._alive
 
     def found(self) -> list[Found]:
-        """The finished hypotheses, the likeliest first."""
-        return sorted(self._finished.values(), key=lambda found: -found.log_prob)
+        """The finished hypotheses, the best first."""
+        return sorted(self._finished.values(), key=lambda found: -self._worth(found))
 
     def extend(self, logits: Logits) -> list[int]:
         """One token more. logits: (living hypotheses, vocabulary). Returns the row that each one came from."""
@@ -99,6 +113,9 @@ class Beam:
                 candidates.append((hypothesis.log_prob + gain, row, token, gain))
         candidates.sort(reverse=True)
         return self._choose(candidates)
+
+    def _worth(self, found: Found) -> float:
+        return found.log_prob + self._reward * len(found.text)
 
     def _may_end(self, hypothesis: _Hypothesis) -> bool:
         return self._constraint is None or self._constraint.is_accepting(hypothesis.state)
@@ -138,15 +155,16 @@ class Beam:
 
     def _choose(self, candidates: list[tuple[float, int, int, float]]) -> list[int]:
         """The new living hypotheses, of candidates (log-probability, row, token, gain), the best first."""
-        floor = max((found.log_prob for found in self._finished.values()), default=-math.inf)
-        if candidates:
-            floor = max(floor, candidates[0][0] - _HOPELESS)
+        best = max((self._worth(found) for found in self._finished.values()), default=-math.inf)
+        floor = candidates[0][0] - _HOPELESS if candidates else 0.0
         chosen: dict[str, _Hypothesis] = {}
         parents: list[int] = []
         for log_prob, row, token, gain in candidates:
             if log_prob < floor:
                 break
             parent = self._alive[row]
+            if log_prob + self._reward * (len(parent.text) + _MORE_LETTERS) < best:
+                continue
             state, text = self._advanced(parent, token)
             if state == DEAD:
                 continue
@@ -170,6 +188,49 @@ class Beam:
 
     def _key(self, text: str, tokens: tuple[int, ...]) -> str:
         return text if self._constraint is not None else str(tokens)
+
+
+class Greedy:
+    """Free decoding, the likeliest token each time; to be run beside beams.
+
+    A beam would not do: in noise nothing at all is likelier than any one sentence, and greedy decoding goes on
+    as long as a further token is likelier than the end.
+    """
+
+    def __init__(self, *, end: int, max_tokens: int) -> None:
+        self._end = end
+        self._max_tokens = max_tokens
+        self._tokens: list[int] = []
+        self._log_probs: list[float] = []
+        self._end_log_prob: float | None = None
+
+    @property
+    def last_tokens(self) -> list[int | None]:
+        """The last token, while there may be more; None before the first."""
+        if self.is_done:
+            return []
+        return [self._tokens[-1] if self._tokens else None]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it came to its end, or to the limit."""
+        return self._end_log_prob is not None or len(self._tokens) >= self._max_tokens
+
+    def found(self) -> list[Found]:
+        """What was written, ended or not."""
+        total = sum(self._log_probs) + (self._end_log_prob or 0.0)
+        return [Found("", tuple(self._tokens), total, total, tuple(self._log_probs))]
+
+    def extend(self, logits: Logits) -> list[int]:
+        """One token more. logits: (1, vocabulary)."""
+        best = int(logits[0].argmax())
+        log_prob = float(logits[0, best] - _log_sum_exp(logits)[0])
+        if best == self._end:
+            self._end_log_prob = log_prob
+            return []
+        self._tokens.append(best)
+        self._log_probs.append(log_prob)
+        return [] if self.is_done else [0]
 
 
 def _log_sum_exp(logits: Logits) -> Logits:

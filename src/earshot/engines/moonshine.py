@@ -23,7 +23,7 @@ from earshot.engines.base import Engine, EngineOptions, check_request
 from earshot.engines.constrained import Searched
 from earshot.engines.endpointing import EndpointPredictor
 from earshot.engines.moonshine_model import FIRST_TEXT_TOKEN, Frames, Hypothesis, MoonshineModel
-from earshot.engines.moonshine_search import new_beam, search
+from earshot.engines.moonshine_search import new_beam, new_greedy, search
 from earshot.engines.offline import OfflineRecognizer
 from earshot.engines.plausibility import (
     ACCEPTED,
@@ -106,11 +106,12 @@ class MoonshineRecognizer(OfflineRecognizer):
 
         def run(batch: list[int]) -> None:
             frames = [encoded[index] for index in batch]
-            beams = [[new_beam(each, constraint, width), new_beam(each, None, 1)] for each in frames]
-            search(self._model, frames, beams)
-            for index, each, (held, free) in zip(batch, frames, beams, strict=True):
-                found, heard = held.found(), free.found()
-                if heard and (not found or heard[0].log_prob - found[0].log_prob > _DOUBT):
+            held = [new_beam(each, constraint, width) for each in frames]
+            free = [new_greedy(each) for each in frames]
+            search(self._model, frames, list(zip(held, free, strict=True)))
+            for index, each, narrow, greedy in zip(batch, frames, held, free, strict=True):
+                found, heard = narrow.found(), greedy.found()[0]
+                if not found or heard.log_prob - found[0].log_prob > _DOUBT:
                     wide = new_beam(each, constraint, _WIDER * width)
                     search(self._model, [each], [[wide]])
                     found = wide.found() or found
@@ -119,18 +120,16 @@ class MoonshineRecognizer(OfflineRecognizer):
         list(self._model.pool.map(run, batches))
         return [results[index] for index in range(len(audios))]
 
-    def _searched(self, audio: Audio, found: list[Found], heard: list[Found]) -> Searched:
+    def _searched(self, audio: Audio, found: list[Found], heard: Found) -> Searched:
         written = " ".join(text for text, _ in self._model.tokenizer.words(found[0].tokens)) if found else ""
-        if not heard:
-            return Searched(tuple(found), written, "", 0.0, is_heard=False)
-        hypothesis = Hypothesis(heard[0].tokens, heard[0].token_log_probs, is_complete=True)
+        hypothesis = Hypothesis(heard.tokens, heard.token_log_probs, is_complete=True)
         words = self._model.tokenizer.words(hypothesis.tokens)
         is_said = self.is_speech(audio.samples, hypothesis)
         open_text = " ".join(text for text, _ in words) if is_said else ""
         is_heard = any(any(map(str.isalnum, text)) for text, _ in words)
         if not is_said and len(audio.samples) <= _LONG_CLIP:
             is_heard = is_heard and SpeechEvidence(audio.samples).num_frames > 0
-        return Searched(tuple(found), written, open_text, heard[0].log_prob, is_heard)
+        return Searched(tuple(found), written, open_text, heard.log_prob, is_heard)
 
     def open_utterance(self) -> MoonshineUtterance:
         """A growing utterance, decoded again and again; see ``earshot.engines.streaming``."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from earshot.core.types import SAMPLE_RATE
-from earshot.decoding.beam import Beam
+from earshot.decoding.beam import Beam, Greedy
 from earshot.decoding.constraint import TokenConstraint
 from earshot.engines.moonshine_model import (
     END,
@@ -20,16 +20,35 @@ from earshot.engines.moonshine_model import (
     MoonshineModel,
 )
 
+_REWARD = 0.1
+"""Nats a letter, see ``Beam``."""
+
 _SECONDS_PER_FRAME = 384 / SAMPLE_RATE
 
 
 def new_beam(frames: Frames, constraint: TokenConstraint | None, width: int) -> Beam:
     """A search for what ``MoonshineModel.encode`` gave; constraint None: whatever the model likes best."""
-    limit = math.ceil(frames.shape[1] * _SECONDS_PER_FRAME * TOKENS_PER_SECOND) + 2
-    return Beam(constraint, width=width, end=END, control=FIRST_TEXT_TOKEN, max_tokens=limit)
+    return Beam(
+        constraint,
+        width=width,
+        end=END,
+        control=FIRST_TEXT_TOKEN,
+        max_tokens=_max_tokens(frames),
+        reward=_REWARD,
+    )
 
 
-def search(model: MoonshineModel, encoded: Sequence[Frames], beams: Sequence[Sequence[Beam]]) -> None:
+def _max_tokens(frames: Frames) -> int:
+    num_frames: int = frames.shape[1]
+    return math.ceil(num_frames * _SECONDS_PER_FRAME * TOKENS_PER_SECOND) + 2
+
+
+def new_greedy(frames: Frames) -> Greedy:
+    """Free decoding of the same, one hypothesis."""
+    return Greedy(end=END, max_tokens=_max_tokens(frames))
+
+
+def search(model: MoonshineModel, encoded: Sequence[Frames], beams: Sequence[Sequence[Beam | Greedy]]) -> None:
     """Run the beams to their ends. encoded: one a recording; beams: those of each recording.
 
     The rows of a batch are the living hypotheses of all beams. Keys and values of the encoder are computed
@@ -40,7 +59,7 @@ def search(model: MoonshineModel, encoded: Sequence[Frames], beams: Sequence[Seq
 
 class _Search:
     def __init__(
-        self, model: MoonshineModel, encoded: Sequence[Frames], beams: Sequence[Sequence[Beam]]
+        self, model: MoonshineModel, encoded: Sequence[Frames], beams: Sequence[Sequence[Beam | Greedy]]
     ) -> None:
         self._model = model
         self._beams = [(clip, beam) for clip, group in enumerate(beams) for beam in group]
