@@ -40,6 +40,7 @@ class EmbeddedEncoder:
         card = _card()
         self.name = str(card["name"])
         self.threshold = float(card["threshold"])
+        self._offset = float(card["offset"])
         files = {name: _verified(name, record["sha256"]) for name, record in card["files"].items()}
         self._session = _session(files["voice.onnx"], num_threads)
         with np.load(_FOLDER / "voice.npz", allow_pickle=False) as head:
@@ -49,7 +50,7 @@ class EmbeddedEncoder:
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return len(self._bias)
+        return len(self._bias) + 1
 
     def embed(self, clips: Sequence[Samples]) -> Vectors:
         """See SpeakerEncoder."""
@@ -73,7 +74,11 @@ class EmbeddedEncoder:
         sums = _Sums(np.stack([spans[:, 0] // step, -(-spans[:, 1] // step)], axis=1))
         for values, logs in self._read(mel):
             sums.add(values, np.exp(logs))
-        return unit_rows(sums.statistics() @ self._matrix + self._bias)
+        directions = unit_rows(sums.statistics() @ self._matrix + self._bias)
+        # A constant in front lifts every cosine c to a + (1 - a)·c. That changes no order, and puts them on the
+        # scale of the GE2E encoder, so that margins found with one of the two hold with the other.
+        constant = np.full((len(directions), 1), np.sqrt(self._offset), np.float32)
+        return np.concatenate([constant, np.float32(np.sqrt(1 - self._offset)) * directions], axis=1)
 
     def _read(self, mel: Matrix) -> Iterator[tuple[Matrix, Matrix]]:
         """Values and weights' logs of all frames, by chunks: (frames / 2, channels) each."""
