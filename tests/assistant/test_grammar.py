@@ -83,6 +83,18 @@ def test_misheard_sentences_are_found_with_their_distance(household: Grammar) ->
     assert exact.distance == 0
 
 
+def test_values_of_lists_are_spelled_as_in_the_grammar_however_they_were_written() -> None:
+    grammar = Grammar.from_text(
+        "intents:\n  A:\n    data:\n      - sentences: ['tea with {x}']\n"
+        "lists:\n  x: {values: ['[a bit of] (skim|soy) milk', lemon]}\n"
+    )
+    match = grammar.match("Tea with a bit of Skim Milk.")
+    assert match is not None
+    assert match.slots == {"x": "a bit of skim milk"}
+    assert match.spoken == {"x": "a bit of Skim Milk"}
+    assert meaning(grammar, "Tea with LEMON") == ("A", {"x": "lemon"})
+
+
 CONTEXT = """
 language: en
 intents:

@@ -176,8 +176,11 @@ def _read(marks: Sequence[tuple[object, int]], spelled: str, text: str) -> tuple
             case SlotEnd(slot):
                 slot, start, value = open_slots.pop()
                 said[slot] = _words(spelled, text, start, position)
-                is_given = value is not None and value.value is not None
-                slots[slot] = value.value if value is not None and is_given else said[slot]
+                if value is None:  # of a wildcard
+                    slots[slot] = said[slot]
+                else:
+                    plain = spelled[start:position].strip()
+                    slots[slot] = plain if value.value is None else value.value
             case Template():
                 template = mark
     assert template is not None  # every way to the end passes one
