@@ -21,7 +21,7 @@ from earshot.speakers.memory import SpeakerMemory
 from earshot.text.formats import read_transcript
 from tests.cli.command import Result, assert_one_line_error, earshot
 from tests.cli.test_listen import make_status
-from tests.speech import three_voices
+from tests.speech import FIRST_SENTENCES, MORE_SENTENCES, TWO_LINES, three_voices
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +32,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def talk(sample_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """8 s of one voice, 8 s of another, 6 s of the first."""
+    """9 s of one voice, from 9.6 to 16.1 s another, the first again."""
     first, second, _ = three_voices(sample_path)
     path = tmp_path_factory.mktemp("talk") / "talk.wav"
     pause = np.zeros(16_000, np.float32)
-    parts = [first[: 16_000 * 8], pause, second[: 16_000 * 8], pause, first[16_000 * 8 : 16_000 * 14], pause]
+    parts = [first[FIRST_SENTENCES], pause, second[TWO_LINES], pause, first[MORE_SENTENCES], pause]
     soundfile.write(path, np.concatenate(parts), 16_000)
     return path
 
@@ -69,11 +69,11 @@ def test_each_line_says_who_speaks_and_so_do_files_and_sessions(
 def test_who_is_enrolled_goes_by_name(talk: Path, voices: object) -> None:
     samples, _ = soundfile.read(talk, dtype="float32")
     memory = SpeakerMemory()
-    memory.enrol("Анна [2]", [describe_voice("a", [samples[16_000 * 9 : 16_000 * 17]], [voices])])  # type: ignore[list-item]
+    memory.enrol("Анна [2]", [describe_voice("a", [samples[153_600:257_600]], [voices])])  # type: ignore[list-item]
     lines = listen(talk, "--diarize", "--json").output.splitlines()
     finals = [event for event in map(json.loads, lines) if event["type"] == "final"]
     assert {final["speaker"] for final in finals} == {"S1", "Анна [2]"}
-    assert {final["speaker"] for final in finals if 10 < (final["start"] + final["end"]) / 2 < 17} == {
+    assert {final["speaker"] for final in finals if 9.6 < (final["start"] + final["end"]) / 2 < 16.1} == {
         "Анна [2]"
     }
 

@@ -17,7 +17,7 @@ from earshot.engines.scripted import ScriptedRecognizer
 from earshot.server.openai_speakers import MOST_KNOWN, SpeakerNames, recognized_names
 from earshot.speakers.types import Diarization, Turn
 from tests.server.sounds import letters, recording, resampled, silence
-from tests.speech import three_voices
+from tests.speech import FIRST_SENTENCES, MORE_SENTENCES, TWO_LINES, three_voices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ class Talk:
 def talk(sample_path: Path) -> Talk:
     first, second, stranger = three_voices(sample_path)
     pause = silence(0.6)
-    parts = [first[: 16_000 * 7], pause, second[: 16_000 * 7], pause, first[16_000 * 7 : 16_000 * 13]]
+    parts = [first[FIRST_SENTENCES], pause, second[TWO_LINES], pause, first[MORE_SENTENCES]]
     ends = np.cumsum([len(part) for part in parts]) / 16_000
     samples = np.concatenate(parts)
     borders = (float(ends[0]) + 0.3, float(ends[2]) + 0.3)

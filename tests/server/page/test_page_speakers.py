@@ -21,17 +21,15 @@ from tests.server.page.browser import Page, write_clip
 from tests.server.page.test_live_socket import Live, recorded
 from tests.server.page.test_page_api import finished
 from tests.server.sounds import recording
-from tests.speech import three_voices
-
-FIRST, SECOND = 8.0, 7.0
+from tests.speech import FIRST_SENTENCES, TWO_LINES, three_voices
 
 
 @pytest.fixture(scope="session")
 def parts(sample_path: Path) -> list[Samples]:
-    """8 s of one voice, silence, 7 s of another, silence."""
+    """9 s of one voice, silence, 7 s of another, silence."""
     first, second, _ = three_voices(sample_path)
     pause = np.zeros(16_000, np.float32)
-    return [first[: round(16_000 * FIRST)], pause, second[: round(16_000 * SECOND)], pause]
+    return [first[FIRST_SENTENCES], pause, second[TWO_LINES], pause]
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +88,7 @@ def test_a_voice_that_was_named_and_remembered_has_its_name_in_the_next_session(
     assert answer.status_code == 200, answer.text
     assert answer.json()["name"] == "Ada"
     assert answer.json()["is_new"] is True
-    assert answer.json()["seconds"] == pytest.approx(SECOND, abs=2)
+    assert answer.json()["seconds"] == pytest.approx(6.5, abs=2)
     [speaker] = SpeakerMemory(tmp_path / "speakers.sqlite").list()
     assert (speaker.name, speaker.num_clips) == ("Ada", 0)
     first, pause, second, _ = parts
