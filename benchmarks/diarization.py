@@ -23,7 +23,7 @@ import numpy as np
 from earshot.audio.decode import read_audio
 from earshot.core.types import SAMPLE_RATE, Audio, Word
 from earshot.engines.alignment import Aligner, find_aligner
-from earshot.speakers.diarization import DiarizationOptions, Diarizer
+from earshot.speakers.diarization import DEFAULT_ENCODER, DiarizationOptions, Diarizer
 from earshot.speakers.encoder import SpeakerEncoder, find_encoder
 from earshot.speakers.error_rate import (
     DiarizationErrors,
@@ -179,9 +179,9 @@ def main() -> None:
     parser.add_argument("--encoder")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
-    encoder = find_encoder(options.encoder, num_threads=options.threads)
+    encoder = find_encoder(options.encoder or DEFAULT_ENCODER, num_threads=options.threads)
     settings = DiarizationOptions(num_threads=options.threads)
-    labellers = {f"earshot ({encoder.name})"[:18]: offline(encoder, settings)}
+    labellers = {encoder.name: offline(encoder, settings)}
     if options.online:
         labellers["the same, online"] = online(encoder, settings)
     if options.peer:

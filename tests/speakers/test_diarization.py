@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.audio.decode import read_audio
-from earshot.core.errors import MissingExtraError, SpeakerError
+from earshot.core.errors import SpeakerError
 from earshot.core.types import SAMPLE_RATE, Audio, Samples
 from earshot.speakers.diarization import DiarizationOptions, Diarizer, diarize
 from earshot.speakers.encoder import SpeakerEncoder, find_encoder
@@ -32,10 +32,7 @@ def speech_samples(sample_path: Path) -> Samples:
 
 @pytest.fixture(scope="module")
 def encoder() -> SpeakerEncoder:
-    try:
-        return find_encoder(num_threads=1)
-    except MissingExtraError as error:
-        pytest.skip(str(error))
+    return find_encoder("earshot", num_threads=1)
 
 
 def by_whistle(samples: Samples, options: DiarizationOptions | None = None, block: int = 16_000) -> Diarization:
@@ -117,6 +114,11 @@ def test_no_speech_has_no_turns(kind: str) -> None:
     assert found.encoder == "whistle"
 
 
+@pytest.mark.parametrize("kind", NOT_SPEECH)
+def test_no_speech_has_no_turns_with_the_net_either(kind: str) -> None:
+    assert diarize(Audio(NOT_SPEECH[kind])).turns == ()
+
+
 def test_speech_with_damaged_samples(speech_samples: Samples) -> None:
     samples = speech_samples[: 10 * SAMPLE_RATE].copy()
     samples[::1000] = np.nan
@@ -182,7 +184,7 @@ def test_another_sample_rate(speech_samples: Samples, encoder: SpeakerEncoder) -
     import soxr
 
     audio = Audio(soxr.resample(speech_samples[: 8 * SAMPLE_RATE], 16_000, 8_000).astype(np.float32), 8_000)
-    assert diarize(audio, DiarizationOptions(encoder=encoder.name.split(":")[0])).speakers == ("S1",)
+    assert diarize(audio, DiarizationOptions(encoder=encoder.name)).speakers == ("S1",)
 
 
 @pytest.fixture(scope="module")
@@ -203,5 +205,5 @@ def test_real_mixtures_of_two(mixes: list[Path], encoder: SpeakerEncoder) -> Non
         counts.append(len(found.speakers))
         errors += diarization_errors(next(iter(read_rttm(path.with_suffix(".rttm")).values())), found.turns)
     assert errors.rate is not None
-    assert errors.rate < 0.4
-    assert sum(count == 2 for count in counts) >= len(counts) / 2
+    assert errors.rate < 0.2
+    assert sum(count == 2 for count in counts) >= 0.8 * len(counts)

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from earshot.core.errors import SpeakerError
 from earshot.core.types import SAMPLE_RATE, Samples
-from earshot.speakers.diarization import DiarizationOptions
+from earshot.speakers.diarization import DEFAULT_ENCODER, DiarizationOptions
 from earshot.speakers.encoder import SpeakerEncoder, find_encoder, num_cores, unit_rows
 from earshot.speakers.segmentation import NUM_LOCAL, STEP, Segmenter, find_segmenter, num_frames
 from earshot.speakers.turns import turns_of
@@ -78,7 +78,7 @@ class OnlineDiarizer:
     ) -> None:
         self._options = options = options or DiarizationOptions()
         threads = options.num_threads or num_cores()
-        self._encoder = encoder or find_encoder(options.encoder, num_threads=threads)
+        self._encoder = encoder or find_encoder(options.encoder or DEFAULT_ENCODER, num_threads=threads)
         self._threshold = self._encoder.threshold if options.threshold is None else options.threshold + _MARGIN
         self._segmenter = segmenter or find_segmenter(
             self._encoder, self._threshold - _MARGIN, num_threads=threads

@@ -23,8 +23,8 @@ class TurnOptions:
     threshold: float = 0.5
     end_threshold: float = 0.4
     max_pause: float = 0.6
-    min_turn: float = 0.2
-    padding: float = 0.1
+    min_turn: float = 0.5
+    padding: float = 0.25
 
     def __post_init__(self) -> None:
         if not 0 <= self.end_threshold <= self.threshold <= 1:
