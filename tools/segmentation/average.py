@@ -2,9 +2,9 @@
 
     python tools/segmentation/average.py a.onnx b.onnx --out segmentation.onnx
 
-Of the checkpoints 1,000 and 1,200 steps from the start, the first had 15.0 % diarization error on the mixtures of
-two speakers, the mean of both 13.7 %; see Izmailov et al., "Averaging weights leads to wider optima and better
-generalization", UAI 2018.
+Of the checkpoints 1,000 and 1,200 steps from the start, the first had 15.0 % diarization error on the mixtures
+of two speakers, the mean of both 13.7 %; see Izmailov et al., "Averaging weights leads to wider optima and
+better generalization", UAI 2018.
 """
 
 from __future__ import annotations
