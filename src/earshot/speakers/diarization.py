@@ -31,7 +31,7 @@ noise 12 % of the speech went to the wrong one, 14 % with ge2e; of ten, the numb
 WINDOW = 16 * SAMPLE_RATE
 HOP = 8 * SAMPLE_RATE
 
-_MARGIN = 0.14
+_MARGIN = 0.12
 """Clusters are joined down to so much under the cosine that parts two clips of 3 s; pieces are shorter."""
 _LITTLE_SECONDS = 2.0
 """A cluster of less time may be a bad guess at a voice that has another one."""
