@@ -16,9 +16,9 @@ class Searched:
     """What one recording was heard as: under the constraint, and freely.
 
     found: sentences of the grammar, the likeliest first; empty when none fits. written: the first of them with
-    the engine's own capitals and marks. open_text: what the engine would have written, empty when it doubts that
-    anybody spoke. open_log_prob: of what was heard freely, comparable with those of ``found``. is_heard: whether
-    anything was that may be speech, doubted or not.
+    the engine's own capitals and marks. open_text: what the engine would have written, empty when it doubts
+    that anybody spoke. open_log_prob: of what was heard freely, comparable with those of ``found``. is_heard:
+    whether anything was that may be speech, doubted or not.
     """
 
     found: tuple[Found, ...]
