@@ -49,9 +49,7 @@ def test_hear_tells_intent_and_slots(grammar: Path, tmp_path: Path) -> None:
     assert row["template"] == f"{grammar / 'times.yaml'}:6"
 
 
-def test_a_recording_that_cannot_be_read_is_told_and_others_are_heard(
-    grammar: Path, tmp_path: Path
-) -> None:
+def test_a_recording_that_cannot_be_read_is_told_and_others_are_heard(grammar: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"nothing")
     clip = write_speech(tmp_path / "clip.wav", 4.7)
     result = earshot("assistant", "hear", tmp_path / "bad.wav", clip, "-g", grammar)
