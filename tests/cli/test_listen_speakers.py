@@ -16,7 +16,7 @@ from earshot.cli._screen import InOrder, SpeakerColours, Terminal
 from earshot.core.types import Final, Segment
 from earshot.live.speakers import SpeakerKnown
 from earshot.live.stored import find_session
-from earshot.speakers.enrolment import describe_voice
+from earshot.speakers.enrolment import describe_voice, enrolment_encoders
 from earshot.speakers.memory import SpeakerMemory
 from earshot.text.formats import read_transcript
 from tests.cli.command import Result, assert_one_line_error, earshot
@@ -66,10 +66,10 @@ def test_each_line_says_who_speaks_and_so_do_files_and_sessions(
     assert earshot("sessions", "export", "last").output == result.output
 
 
-def test_who_is_enrolled_goes_by_name(talk: Path, voices: object) -> None:
+def test_who_is_enrolled_goes_by_name(talk: Path) -> None:
     samples, _ = soundfile.read(talk, dtype="float32")
     memory = SpeakerMemory()
-    memory.enrol("Анна [2]", [describe_voice("a", [samples[153_600:257_600]], [voices])])  # type: ignore[list-item]
+    memory.enrol("Анна [2]", [describe_voice("a", [samples[153_600:257_600]], enrolment_encoders())])
     lines = listen(talk, "--diarize", "--json").output.splitlines()
     finals = [event for event in map(json.loads, lines) if event["type"] == "final"]
     assert {final["speaker"] for final in finals} == {"S1", "Анна [2]"}

@@ -329,6 +329,13 @@ def test_vtt_returns_its_cues(transcript: Transcript) -> None:
     assert _letters(found) == _letters("".join(visible))
 
 
+def test_a_speaker_whose_name_ends_like_an_arrow_comes_back_from_vtt() -> None:
+    transcript = Transcript(
+        (Segment("hello", 0.0, 1.0, speaker="--"), Segment("yes", 1.0, 2.0, speaker="a --"))
+    )
+    assert [s.speaker for s in read("vtt", written(transcript, "vtt")).segments] == ["--", "a --"]
+
+
 def _letters(text: str) -> Counter[str]:
     """Overlapping segments may change places, but no letter is lost."""
     return Counter(character for character in text if not character.isspace())

@@ -35,7 +35,8 @@ def write_vtt(transcript: Transcript, stream: TextIO, options: FormatOptions) ->
     for cue in make_cues(transcript, options.subtitles):
         times = f"{_timestamp(cue.start_ms, '.')} --> {_timestamp(cue.end_ms, '.')}"
         speaker = clean_text(cue.speaker or "") if options.has_speakers else ""
-        voice = f"<v {_escape(speaker)}>" if speaker else ""
+        gap = " " if speaker.endswith("--") else ""  # "-->" would begin another cue
+        voice = f"<v {_escape(speaker)}{gap}>" if speaker else ""
         lines = "\n".join(_escape(line) for line in cue.lines)
         stream.write(f"{times}\n{voice}{lines}\n\n")
 
