@@ -106,8 +106,11 @@ def test_export_in_any_format(tmp_path: Path, name: str) -> None:
     make()
     path = tmp_path / f"a{FORMATS[name].suffix}"
     assert sessions("export", "last", "-o", path).output.strip() == str(path)
-    text = read_transcript(path, name).text
-    assert text.replace("\n", " ").startswith("the quick brown fox")
+    back = read_transcript(path, name)
+    if name == "rttm":  # who spoke when, without words
+        assert [segment.speaker for segment in back.segments] == ["speech"] * len(back.segments) != []
+    else:
+        assert back.text.replace("\n", " ").startswith("the quick brown fox")
 
 
 def test_export_of_the_sound_and_to_standard_output(tmp_path: Path) -> None:
