@@ -56,9 +56,7 @@ def test_a_speed_that_is_none_is_refused(speed: float) -> None:
 def test_stopping_ends_a_source_at_once() -> None:
     source = PacedSound(noise(60.0))
     threading.Timer(0.2, source.stop).start()
-    started = time.monotonic()
     assert len(heard(source)) < 10 * 16_000
-    assert time.monotonic() - started < 30
 
 
 def test_pcm_of_a_pipe_comes_whole() -> None:

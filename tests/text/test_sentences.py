@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,11 +112,8 @@ def test_endless_bare_speech_is_cut_at_its_longest_pause() -> None:
     assert sum(len(piece.text.split()) for piece in pieces) == 120
 
 
-def test_splitting_is_linear() -> None:
-    def seconds(num_words: int) -> float:
-        start = time.process_time()
-        split_text("lorem ipsum " * num_words)
-        return time.process_time() - start
-
-    seconds(1_000)
-    assert seconds(16_000) < 40 * max(seconds(2_000), 0.001)  # eight times the text; a square law makes it 64
+def test_a_book_without_a_full_stop_is_cut_in_its_order() -> None:
+    words = [f"word{number}" for number in range(300_000)]  # by a square law this outlasts any patience
+    pieces = split_text(" ".join(words))
+    assert [word for piece in pieces for word in piece.split()] == words
+    assert max(map(len, pieces)) <= MAX_LENGTH

@@ -15,6 +15,7 @@
     ├── ServerError        (ValueError)    a server cannot be set up as asked
     ├── CommandError       (ValueError)    a spoken command cannot be taught, found or kept
     ├── GrammarError       (ValueError)    a grammar of the assistant is wrong
+    ├── ActionError        (RuntimeError)  an action of the assistant is wrong, or cannot be carried out
     ├── SpeakerError       (ValueError)    a voice cannot be enrolled, told apart, found or kept
     └── OutputError        (OSError)       a result cannot be written
 
@@ -102,6 +103,10 @@ class SpeakerError(EarshotError, ValueError):
 
 class GrammarError(EarshotError, ValueError):
     """A grammar of the assistant is wrong; the message begins with file and line."""
+
+
+class ActionError(EarshotError, RuntimeError):
+    """An action of the assistant is wrong (the message begins with file and line), or cannot be carried out."""
 
 
 class OutputError(EarshotError, OSError):
