@@ -43,7 +43,7 @@ def decide(
     """What to do with an order of that risk, heard with that confidence in [0, 1].
 
     is_typed: it was written, not spoken: then it is sure, and the only way to what is never done by voice.
-    is_destructive: something may be lost for good: asked about always. what: the order in words, for the question.
+    is_destructive: something may be lost for good: asked about always. what: the order, for the question.
     """
     question = f"{what or 'That'}: shall I?"
     if risk is Risk.NEVER and not is_typed:

@@ -1,7 +1,7 @@
 """What every action has: a name, a risk, values that it takes, and a way to be done.
 
-An action never asks and never decides; that is the matter of ``safety`` and of the dialogue. It gets values that
-were checked by their types, and tells in one sentence what it did, or raises ActionError.
+An action never asks and never decides; that is the matter of ``safety`` and of the dialogue. It gets values
+that were checked by their types, and tells in one sentence what it did, or raises ActionError.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from earshot.assistant.actions.parameters import Parameter
+    from earshot.assistant.actions.values import Parameter
     from earshot.assistant.desktop.base import Desktop
     from earshot.assistant.recognition import Recognition
     from earshot.assistant.timers import Timers
@@ -36,8 +36,8 @@ class Risk(StrEnum):
 class Order:
     """What was understood.
 
-    slots: as the grammar gives them, unchecked. text: the words. confidence: in [0, 1]. audio: where the sound is
-    kept, if it is. speaker: whose voice it was; None when unknown or not asked for.
+    slots: as the grammar gives them, unchecked. text: the words. confidence: in [0, 1]. audio: where the sound
+    is kept, if it is. speaker: whose voice it was; None when unknown or not asked for.
     """
 
     intent: str
@@ -69,8 +69,8 @@ class Order:
 class Outcome:
     """What became of an order.
 
-    message: one sentence to show or speak; may be empty. argv: the program that ran, or what was done, in words.
-    undo: takes it back and tells so in a sentence; None where that is impossible.
+    message: one sentence to show or speak; may be empty. argv: the program that ran, or what was done, in
+    words. undo: takes it back and tells so in a sentence; None where that is impossible.
     """
 
     status: Literal["done", "failed", "dry-run"]
@@ -109,23 +109,32 @@ class Surroundings:
 
 
 class Action(Protocol):
-    """One thing that can be done.
-
-    name: as written after ``do``, such as "media.play". help: one line. risk: unless the file says another.
-    is_destructive: whether something may be lost for good; then it is always asked about.
-    parameters: the values that it takes, by name.
-    """
+    """One thing that can be done, such as "media.play"."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As written after ``do``."""
+        ...
+
     @property
-    def help(self) -> str: ...
+    def help(self) -> str:
+        """One line."""
+        ...
+
     @property
-    def risk(self) -> Risk: ...
+    def risk(self) -> Risk:
+        """Unless the file says another."""
+        ...
+
     @property
-    def is_destructive(self) -> bool: ...
+    def is_destructive(self) -> bool:
+        """Whether something may be lost for good; then it is always asked about."""
+        ...
+
     @property
-    def parameters(self) -> Mapping[str, Parameter]: ...
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The values that it takes, by name."""
+        ...
 
     def plan(self, values: Mapping[str, Any], surroundings: Surroundings) -> tuple[str, ...]:
         """What would be done, as an argv or in words; touches nothing."""
