@@ -1,0 +1,100 @@
+"""What the assistant can do to the desktop: type, press keys, manage windows, clipboard, pictures, notes to the eye."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from earshot.core.errors import ActionError
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window on the screen.
+
+    identity: what the desktop calls it, stable while the window lives. title: may be empty, comes from the
+    program and is therefore not to be trusted. application: the program's class or app id, empty where unknown.
+    """
+
+    identity: str
+    title: str = ""
+    application: str = ""
+
+
+class Desktop(Protocol):
+    """A desktop that is reached through its own small programs, by argument lists, never by a shell.
+
+    Every method raises ActionError where the program is missing (the fix names its Debian package), takes too
+    long, or where this desktop has no way to do it.
+    """
+
+    @property
+    def name(self) -> str:
+        """``x11`` or ``wayland``."""
+        ...
+
+    def type_text(self, text: str) -> None:
+        """Type text of any script into the focused window, exactly.
+
+        A newline presses Enter. Other control characters are never typed: they raise ActionError, and nothing
+        is typed then.
+        """
+        ...
+
+    def press(self, keys: str) -> None:
+        """Press keys together: ``ctrl+shift+t``, ``enter``, ``page_down``; names as in ``keys.py``."""
+        ...
+
+    def windows(self) -> tuple[Window, ...]:
+        """Those that a person could switch to."""
+        ...
+
+    def active_window(self) -> Window | None:
+        """The one that gets what is typed; None where none has the focus."""
+        ...
+
+    def activate(self, window: Window) -> None:
+        """Bring to the front, with the focus."""
+        ...
+
+    def close(self, window: Window) -> None:
+        """Ask the program to close it; it may ask back."""
+        ...
+
+    def maximise(self, window: Window) -> None:
+        """Fill the screen."""
+        ...
+
+    def minimise(self, window: Window) -> None:
+        """Out of sight, still running."""
+        ...
+
+    def read_clipboard(self) -> str:
+        """Its text; empty where it holds none."""
+        ...
+
+    def write_clipboard(self, text: str) -> None:
+        """Replace what it holds."""
+        ...
+
+    def screenshot(self, path: Path) -> Path:
+        """Write the whole screen to a new PNG file, and return its path. Raises ActionError where it exists."""
+        ...
+
+    def notify(self, title: str, text: str = "") -> None:
+        """Show a note for a few seconds."""
+        ...
+
+
+def find_desktop(environment: Mapping[str, str] = os.environ) -> Desktop:
+    """The desktop that this process runs in.
+
+    environment: tells which by DISPLAY and WAYLAND_DISPLAY; handed to the programs as it is.
+    Raises ActionError where there is no display.
+    """
+    raise ActionError(
+        "there is no display", fix="run it inside a desktop session: DISPLAY or WAYLAND_DISPLAY is set there"
+    )
