@@ -8,7 +8,6 @@ an autoregressive decoder follow. There is no fixed window: cost grows with the 
 from __future__ import annotations
 
 import math
-import os
 import re
 import threading
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earshot.core.errors import ModelError
+from earshot.core.runtime import load_onnx, num_cores
 from earshot.core.types import SAMPLE_RATE, Samples
 
 START, END = 1, 2
@@ -31,6 +31,7 @@ MIN_SAMPLES = 2_048
 """The convolutional stem gives no frame below 895 samples; shorter audio is padded with silence."""
 
 Frames = npt.NDArray[np.float32]
+_REINSTALL = "install the model again"
 _SPACES = re.compile(rb"(\s+)")
 
 
@@ -110,7 +111,7 @@ class MoonshineEncoder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._session = _session(_find(folder, "encoder_model", (".ort", ".onnx")))
+        self._session = load_onnx(_find(folder, "encoder_model", (".ort", ".onnx")), fix=_REINSTALL)
         self._has_mask = "attention_mask" in {i.name for i in self._session.get_inputs()}
 
     def encode(self, samples: Samples) -> Frames:
@@ -139,7 +140,7 @@ class MoonshineModel:
         self.folder = folder
         self.tokenizer = Tokenizer(_find(folder, "tokenizer", (".bin",)))
         self._encoder = MoonshineEncoder(folder)
-        self._decoder = _session(_find(folder, "decoder_model_merged", (".ort", ".onnx")))
+        self._decoder = load_onnx(_find(folder, "decoder_model_merged", (".ort", ".onnx")), fix=_REINSTALL)
         inputs = {i.name: i for i in self._decoder.get_inputs()}
         self._decoder_inputs = frozenset(inputs)
         past = [name for name in inputs if name.startswith("past_key_values.")]
@@ -162,7 +163,7 @@ class MoonshineModel:
             [piece.startswith("▁".encode()) for piece in self.tokenizer.pieces], np.bool_
         )
         self.begins_word[END] = True
-        self.num_threads = num_threads or _num_cores()
+        self.num_threads = num_threads or num_cores()
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
@@ -341,12 +342,6 @@ def _samples_of(num_frames: int) -> int:
     return (((num_frames - 1) * 2 + 3 - 1) * 3 + 7 - 1) * 64 + 127
 
 
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _find(folder: Path, stem: str, suffixes: Sequence[str]) -> Path:
     for suffix in suffixes:
         path = folder / (stem + suffix)
@@ -354,18 +349,3 @@ def _find(folder: Path, stem: str, suffixes: Sequence[str]) -> Path:
             return path
     names = " or ".join(stem + suffix for suffix in suffixes)
     raise ModelError(f"{folder} is no Moonshine model: it has no {names}", fix="name another folder or model")
-
-
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Plans of memory are kept for every combination of shapes, of which speech has no end: 200 MB an hour.
-    options.enable_mem_pattern = False
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises types of its own that it does not export
-        raise ModelError(f"{path} cannot be loaded: {error}", fix="install the model again") from error

@@ -9,7 +9,6 @@ in one pass: no second look at what is left behind the last word, where most inv
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from earshot.audio.cutting import CutOptions
 from earshot.audio.resample import resample
 from earshot.core.errors import EngineError, ModelError, UnknownModelError, UnsupportedError
 from earshot.core.optional import require
+from earshot.core.runtime import num_cores
 from earshot.core.types import SAMPLE_RATE, Audio, Capabilities, Grammar, Samples, Segment, Transcript, Word
 from earshot.engines.base import Engine, EngineOptions, Task, check_request
 from earshot.engines.folder import first_line, model_folder, own_folder, read_json
@@ -285,7 +285,7 @@ def _load_model(
             str(folder),
             device=device,
             compute_type=options.compute_type or ("int8" if device == "cpu" else "default"),
-            cpu_threads=num_threads or _num_cores(),
+            cpu_threads=num_threads or num_cores(),
             local_files_only=True,
         )
     except Exception as error:  # hostile folders raise whatever the library happens to meet
@@ -335,13 +335,6 @@ def _check_folder(folder: Path) -> None:
             f"{folder / 'config.json'} names no alignment_heads, which word times are made of",
             fix="convert the model again with a newer ct2-transformers-converter",
         )
-
-
-def _num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _load(options: EngineOptions) -> WhisperRecognizer:

@@ -250,7 +250,8 @@ class RecognizerPool:
 
         It computes on half of the cores, so that live speech has the others.
         """
-        from earshot.speakers.encoder import find_encoder, num_cores
+        from earshot.core.runtime import num_cores
+        from earshot.speakers.encoder import find_encoder
 
         with self._lock:
             if self._voice_encoder is None:

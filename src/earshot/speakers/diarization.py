@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from earshot.audio.resample import resample
 from earshot.core.errors import SpeakerError
+from earshot.core.runtime import num_cores
 from earshot.core.types import SAMPLE_RATE, Audio, Samples
 from earshot.speakers.clustering import ClusterOptions, Labels, Links, cluster, in_order
-from earshot.speakers.encoder import SpeakerEncoder, find_encoder, num_cores, unit_rows
+from earshot.speakers.encoder import SpeakerEncoder, find_encoder, unit_rows
 from earshot.speakers.segmentation import NUM_LOCAL, Segmenter, find_segmenter
 from earshot.speakers.turns import TurnOptions, turns_of
 from earshot.speakers.types import Diarization, Turn, Vectors

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earshot.core.errors import ModelError
+from earshot.core.runtime import load_onnx, read_verified
 from earshot.core.types import Samples
 from earshot.features.stft import Matrix
 from earshot.speakers.encoder import check_length, unit_rows
@@ -41,8 +41,13 @@ class EmbeddedEncoder:
         self.name = str(card["name"])
         self.threshold = float(card["threshold"])
         self._offset = float(card["offset"])
-        files = {name: _verified(name, record["sha256"]) for name, record in card["files"].items()}
-        self._session = _session(files["voice.onnx"], num_threads)
+        files = {
+            name: read_verified(_FOLDER / name, record["sha256"], fix=_REINSTALL)
+            for name, record in card["files"].items()
+        }
+        self._session = load_onnx(
+            _FOLDER / "voice.onnx", files["voice.onnx"], num_threads=num_threads, fix=_REINSTALL
+        )
         with np.load(_FOLDER / "voice.npz", allow_pickle=False) as head:
             self._matrix, self._bias = head["matrix"].astype(np.float32), head["bias"].astype(np.float32)
         self._front_end = MelPower(512, voice_filters())
@@ -132,29 +137,3 @@ def _card() -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {error}", fix=_REINSTALL) from error
     return card
-
-
-def _verified(name: str, digest: str) -> bytes:
-    path = _FOLDER / name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}", fix=_REINSTALL) from error
-    if sha256(content).hexdigest() != digest:
-        raise ModelError(f"{path} is damaged: its SHA-256 differs from the card's", fix=_REINSTALL)
-    return content
-
-
-def _session(content: bytes, num_threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4
-    options.enable_mem_pattern = False
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises types of its own that it does not export
-        raise ModelError(f"the voice encoder cannot be loaded: {error}", fix=_REINSTALL) from error

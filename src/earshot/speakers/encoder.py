@@ -7,13 +7,13 @@ never compared: keep ``name`` beside what you keep.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from earshot.core.errors import SpeakerError, UnknownModelError, nearest
+from earshot.core.runtime import num_cores
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.speakers.types import Vectors
 
@@ -87,13 +87,6 @@ def find_encoder(name: str | None = None, *, num_threads: int | None = None) -> 
     raise UnknownModelError(
         f"there is no voice encoder {name[:80]!r}", fix=nearest(name, ("ge2e", "earshot", "sherpa:FILE"))
     )
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def unit_rows(vectors: Vectors) -> Vectors:

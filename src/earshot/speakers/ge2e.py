@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from earshot.core.errors import ModelError
+from earshot.core.runtime import load_onnx
 from earshot.core.types import Samples
 from earshot.features.stft import Matrix
 from earshot.speakers.encoder import check_length, unit_rows
@@ -43,7 +42,12 @@ class Ge2eEncoder:
 
     def __init__(self, folder: Path | None = None, *, num_threads: int = 1) -> None:
         path = (folder or model_folder()) / GRAPH
-        self._session = _session(path, num_threads)
+        self._session = load_onnx(
+            path,
+            num_threads=num_threads,
+            inputs=["mels"],
+            fix="earshot models remove ge2e; it is then made again",
+        )
         self._front_end = MelPower(400, ge2e_filters())
 
     def embed(self, clips: Sequence[Samples]) -> Vectors:
@@ -132,23 +136,3 @@ def _gain(clip: Samples) -> np.float32:
 def _gain_of(power: float) -> np.float32:
     """Factor on mel power that brings sound of this mean power to the level that the net expects."""
     return np.float32(_LEVEL**2 / power if power > 1e-14 else 0.0)
-
-
-def _session(path: Path, num_threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4
-    options.enable_mem_pattern = False  # a plan would be kept for every number of windows and frames
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises types of its own that it does not export
-        raise ModelError(
-            f"{path} cannot be loaded: {error}", fix="earshot models remove ge2e; it is then made again"
-        ) from error
-    if [item.name for item in session.get_inputs()] != ["mels"]:
-        raise ModelError(f"{path} is no GE2E voice encoder", fix="earshot models remove ge2e")
-    return session

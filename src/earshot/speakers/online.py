@@ -11,9 +11,10 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from earshot.core.errors import SpeakerError
+from earshot.core.runtime import num_cores
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.speakers.diarization import DEFAULT_ENCODER, DiarizationOptions
-from earshot.speakers.encoder import SpeakerEncoder, find_encoder, num_cores, unit_rows
+from earshot.speakers.encoder import SpeakerEncoder, find_encoder, unit_rows
 from earshot.speakers.segmentation import NUM_LOCAL, STEP, Segmenter, find_segmenter, num_frames
 from earshot.speakers.turns import turns_of
 from earshot.speakers.types import Turn, Vector, Vectors

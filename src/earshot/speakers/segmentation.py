@@ -9,12 +9,12 @@ window. Without the net, windows of the voice encoder are clustered; that is bli
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from earshot.core.errors import ModelError
+from earshot.core.runtime import load_onnx
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.features.mel import LogMel, MelOptions
 from earshot.features.stft import StftOptions
@@ -62,7 +62,9 @@ class NetSegmenter:
     """The net. path: of the ONNX file. Raises ModelError when it is damaged."""
 
     def __init__(self, path: Path = NET, *, num_threads: int = 1) -> None:
-        self._session = _session(path, num_threads)
+        self._session = load_onnx(
+            path, num_threads=num_threads, inputs=["log_mel"], kind="segmentation net", fix="reinstall Earshot"
+        )
         self._front_end = front_end()
         members = np.zeros((len(SETS), NUM_LOCAL), np.float32)
         for row, speakers in enumerate(SETS):
@@ -123,21 +125,3 @@ def find_segmenter(encoder: SpeakerEncoder, threshold: float, *, num_threads: in
     if NET.is_file():
         return NetSegmenter(num_threads=num_threads)
     return VoiceSegmenter(encoder, threshold)
-
-
-def _session(path: Path, num_threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4
-    options.enable_mem_pattern = False  # a plan would be kept for every length of a window
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises types of its own that it does not export
-        raise ModelError(f"{path} cannot be loaded: {error}", fix="reinstall Earshot") from error
-    if [item.name for item in session.get_inputs()] != ["log_mel"]:
-        raise ModelError(f"{path} is no segmentation net of Earshot", fix="reinstall Earshot")
-    return session

@@ -11,11 +11,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from earshot.core.errors import ModelError, UnknownModelError
+from earshot.core.runtime import load_onnx
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.features.mel import LogMel, MelOptions
 from earshot.features.stft import Matrix
@@ -41,7 +41,7 @@ class SherpaEncoder:
     def __init__(self, place: str, *, num_threads: int = 1) -> None:
         path = _find(place)
         content = _read(path)
-        self._session = _session(content, path, num_threads)
+        self._session = load_onnx(path, content, num_threads=num_threads, fix=_HINT)
         metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         _check(metadata, path)
         self.name = f"sherpa:{path.stem}-{sha256(content).hexdigest()[:8]}"
@@ -118,21 +118,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _session(content: bytes, path: Path, num_threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4
-    options.enable_mem_pattern = False
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises types of its own that it does not export
-        raise ModelError(f"{path} is no ONNX model that runs here: {error}", fix=_HINT) from error
 
 
 def _check(metadata: Mapping[str, str], path: Path) -> None:

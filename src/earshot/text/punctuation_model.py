@@ -7,7 +7,6 @@ unknown words and names are words like any other. Two bidirectional LSTM layers 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import unicodedata
 import zlib
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earshot.core.errors import ModelError
+from earshot.core.runtime import load_onnx, read_verified
 
 LABELS = ("NONE", "COMMA", "PERIOD", "QUESTION", "EXCLAMATION", "COLON", "SEMICOLON", "DASH")
 """What may follow a word, in the order of the net's outputs."""
@@ -102,7 +102,7 @@ class PunctuationModel:
         card = _read_card(folder)
         self.language: str = card["language"]
         self.biases: dict[str, float] = card["biases"]
-        content = _read_checked(folder / "model.onnx", card["files"]["model.onnx"]["sha256"])
+        content = read_verified(folder / "model.onnx", card["files"]["model.onnx"]["sha256"], fix=_REINSTALL)
         self._session = _session(content, folder / "model.onnx")
         metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         self._vocabulary = Vocabulary.of(metadata["vocabulary"].split("\n"), int(metadata["num_buckets"]))
@@ -176,28 +176,9 @@ def _read_card(folder: Path) -> dict[str, Any]:
 _REINSTALL = "reinstall earshot, or make the model anew"
 
 
-def _read_checked(path: Path, sha256: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}", fix=_REINSTALL) from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(f"{path} is damaged: its SHA-256 differs from the card's", fix=_REINSTALL)
-    return content
-
-
 def _session(content: bytes, path: Path) -> Any:
-    """An onnxruntime session on one thread: a sentence is too little work to share."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no public base of its errors
-        raise ModelError(f"{path} is no ONNX model that runs here: {error}", fix=_REINSTALL) from error
+    """On one thread: a sentence is too little work to share."""
+    session = load_onnx(path, content, fix=_REINSTALL)
     wanted = ({"words", "affixes"}, ["labels", "cases"])
     found = ({i.name for i in session.get_inputs()}, [o.name for o in session.get_outputs()])
     if (
