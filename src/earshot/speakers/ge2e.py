@@ -29,6 +29,7 @@ _SHORTEST = 140  # frames; fewer are filled up with silence: 11 % errors on clip
 _LEVEL = 10 ** (-24 / 20)
 """RMS that every clip is brought to. 60 LibriSpeech voices, 143 pieces of 3 to 7 s: 0.9 % errors at -24 dB,
 1.6 % at -30 and at -18; 0.8 % if only what is quieter is lifted to -30, but then the level counts as voice."""
+_MADE_AGAIN = "earshot models remove ge2e; it is then made again"
 _BATCH = 64  # windows read together
 
 
@@ -43,10 +44,7 @@ class Ge2eEncoder:
     def __init__(self, folder: Path | None = None, *, num_threads: int = 1) -> None:
         path = (folder or model_folder()) / GRAPH
         self._session = load_onnx(
-            path,
-            num_threads=num_threads,
-            inputs=["mels"],
-            fix="earshot models remove ge2e; it is then made again",
+            path, num_threads=num_threads, inputs=["mels"], kind="GE2E voice encoder", fix=_MADE_AGAIN
         )
         self._front_end = MelPower(400, ge2e_filters())
 
