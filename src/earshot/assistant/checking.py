@@ -22,7 +22,6 @@ from earshot.assistant.templates import (
     Permutation,
     RuleReference,
     Text,
-    is_plain,
     parse_template,
 )
 
@@ -122,8 +121,7 @@ def _count(expression: Expression, template: Template, grammar: Grammar) -> int 
                 return sum(1 for _ in numerals(found.numbers, grammar.language, found.place))
             total = 0
             for value in names.values(found, template):
-                said = value.said
-                count = 1 if is_plain(said.text) else _count(parse_template(said), template, grammar)
+                count = _count(parse_template(value.said), template, grammar)
                 if count is None:
                     return None
                 total += count

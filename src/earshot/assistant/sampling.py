@@ -19,7 +19,6 @@ from earshot.assistant.templates import (
     Permutation,
     RuleReference,
     Text,
-    is_plain,
     parse_template,
 )
 
@@ -149,7 +148,4 @@ class _Writer:
         values = self._grammar.names.values(found, template)
         key = ("list", found.name, found.place)
         chosen = self._choose(key, range(len(values)))
-        said = values[chosen].said
-        if is_plain(said.text):
-            return said.text
-        return self._written(parse_template(said), template, (*key, chosen))
+        return self._written(parse_template(values[chosen].said), template, (*key, chosen))

@@ -79,7 +79,7 @@ def parse_template(written: Written) -> Expression:
         )
     if not written.text.strip():
         raise error(written.place, "a sentence is empty", fix="write words, or remove the line")
-    return _Parser(written).parse()
+    return Text(written.text) if is_plain(written.text) else _Parser(written).parse()
 
 
 def is_plain(text: str) -> bool:

@@ -21,7 +21,6 @@ from earshot.assistant.templates import (
     Permutation,
     RuleReference,
     Text,
-    is_plain,
     parse_template,
 )
 from earshot.assistant.templates import (
@@ -189,11 +188,7 @@ class _Writer:
         if found.numbers is not None:
             texts = [one.said for one in numerals(found.numbers, self._grammar.language, found.place)]
             return [Text(text) for text in texts if not text[:1].isdigit()]
-        values = self._grammar.names.values(found, template)
-        return [
-            Text(value.said.text) if is_plain(value.said.text) else parse_template(value.said)
-            for value in values
-        ]
+        return [parse_template(value.said) for value in self._grammar.names.values(found, template)]
 
 
 def _words(text: str) -> str:
