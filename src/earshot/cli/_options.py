@@ -23,13 +23,22 @@ MAX_GRAMMAR_BYTES = 10_000_000
 
 
 def engine_options(command: Command) -> Command:
-    """Which recognizer, and what it runs on."""
+    """Which recognizer, and what it runs on: ``engine``, ``model``, ``language``, ``device``, ``threads``."""
+    return _engine_options(command, "--device")
+
+
+def live_engine_options(command: Command) -> Command:
+    """The same beside a microphone, which is the device there: ``compute`` is what it runs on."""
+    return _engine_options(command, "--compute")
+
+
+def _engine_options(command: Command, computer: str) -> Command:
     model_help = "A name from 'earshot models list', or a folder; else the engine's own."
     options = [
         click.option("--engine", default=DEFAULT_ENGINE, show_default=True, metavar="NAME", help=_ENGINES),
         click.option("--model", metavar="NAME", help=model_help),
         click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru."),
-        click.option("--device", default="cpu", show_default=True, metavar="NAME", help="What computes."),
+        click.option(computer, default="cpu", show_default=True, metavar="NAME", help="What computes."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of a decoder [all cores]."),
     ]
     for option in reversed(options):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from earshot.cli._options import read_grammar, split_list, text_options
+from earshot.cli._options import live_engine_options, read_grammar, split_list, text_options
 from earshot.cli._outputs import check_folder
 from earshot.cli._screen import choose_screen
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
 from earshot.cli._voices import speaker_options
 from earshot.core.types import Transcript
-from earshot.engines import DEFAULT_ENGINE, find_engine
+from earshot.engines import find_engine
 from earshot.live.following import summary, translation
 from earshot.live.session import Session
 from earshot.live.spool import SegmentSpool
@@ -35,11 +35,7 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @sound_options
-@click.option("--engine", default=DEFAULT_ENGINE, show_default=True, metavar="NAME", help="The recognizer.")
-@click.option("--model", metavar="NAME", help="A name from 'earshot models list', or a folder.")
-@click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru.")
-@click.option("--compute", default="cpu", show_default=True, metavar="NAME", help="What computes.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of a decoder [all cores].")
+@live_engine_options
 @click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE", help="Only these phrases, or JSGF.")
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
 @click.option(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earshot.cli._options import choose_formats, split_list, text_options
+from earshot.cli._options import choose_formats, live_engine_options, split_list, text_options
 from earshot.cli._outputs import check_folder
 from earshot.cli._progress import batch_progress
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
 from earshot.cli._voices import speaker_options
 from earshot.core.errors import AudioError, SessionError
-from earshot.engines import DEFAULT_ENGINE, find_engine
+from earshot.engines import find_engine
 from earshot.meetings import MEETING_FORMATS, Meeting, MeetingOptions, Source, make_meeting, write_meeting
 from earshot.meetings.building import parse_source
 from earshot.transcription import SpeakerOptions, TranscriptionOptions
@@ -62,11 +62,7 @@ Examples:
 @click.option("--by-channel", is_flag=True, help="Each channel of the one FILE is a person's own microphone.")
 @click.option("--audio/--no-audio", default=True, help="The sound in the page, beside it if long [yes].")
 @click.option("--sentences", type=click.IntRange(1, 50), default=6, show_default=True, help="Of the summary.")
-@click.option("--engine", default=DEFAULT_ENGINE, show_default=True, metavar="NAME", help="The recognizer.")
-@click.option("--model", metavar="NAME", help="A name from 'earshot models list', or a folder.")
-@click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru.")
-@click.option("--compute", default="cpu", show_default=True, metavar="NAME", help="What computes.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of a decoder [all cores].")
+@live_engine_options
 @text_options
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
 @click.option("--live", is_flag=True, help="Record until Ctrl-C, then make the minutes.")
