@@ -4,7 +4,7 @@
 >>> earshot.transcribe("talk.m4a").text          # doctest: +SKIP
 '...'
 
-Importing this package loads numpy and nothing heavier; engines load when they are first used.
+Importing this package loads hardly anything: numpy when a type is first used, engines when they are.
 """
 
 from __future__ import annotations
@@ -12,10 +12,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from earshot.core.errors import EarshotError
-from earshot.core.types import Audio, Capabilities, Event, Final, Grammar, Partial, Segment, Transcript, Word
 
 if TYPE_CHECKING:
     from earshot.audio.decode import read_audio
+    from earshot.core.types import (
+        Audio,
+        Capabilities,
+        Event,
+        Final,
+        Grammar,
+        Partial,
+        Segment,
+        Transcript,
+        Word,
+    )
     from earshot.engines import load_engine
     from earshot.transcription import Transcriber, transcribe
 
@@ -38,7 +48,10 @@ __all__ = [
     "transcribe",
 ]
 
+_TYPES = ("Audio", "Capabilities", "Event", "Final", "Grammar", "Partial", "Segment", "Transcript", "Word")
+
 _LAZY = {
+    **dict.fromkeys(_TYPES, "earshot.core.types"),
     "Transcriber": "earshot.transcription",
     "load_engine": "earshot.engines",
     "read_audio": "earshot.audio.decode",

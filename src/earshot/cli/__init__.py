@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -47,7 +47,9 @@ VERBS = {
     "speakers": Verb("earshot.cli.speakers", "speakers", "Make voices known by name, and forget them."),
     "teach": Verb("earshot.cli.teach", "teach", "Teach a spoken command from three recordings."),
     "spot": Verb("earshot.cli.spot", "spot", "Tell when a taught command is said."),
-    "assistant": Verb("earshot.cli.assistant", "assistant", "Understand commands by a grammar of yours."),
+    "assistant": Verb(
+        "earshot.cli.assistant", "assistant", "Run the computer by voice: commands, and what they do."
+    ),
     "serve": Verb("earshot.cli.serve", "serve", "Serve a page and the protocols of other speech clients."),
     "selftest": Verb("earshot.cli.selftest", "selftest", "Test microphone and engine with known speech."),
     "summarize": Verb("earshot.cli.summarize", "summarize_command", "Tell what a transcript says, in short."),
@@ -60,15 +62,22 @@ VERBS = {
 
 
 class VerbGroup(click.Group):
-    """Imports a verb's file only when that verb is used, so that the start stays quick."""
+    """Imports a verb's file only when that verb is used, so that the start stays quick.
+
+    verbs: by their names, in the order of the help.
+    """
+
+    def __init__(self, *arguments: Any, verbs: Mapping[str, Verb], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.verbs = verbs
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The verbs in the order of the table."""
-        return list(VERBS)
+        return list(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The verb's command; None where the table has no such verb."""
-        if (verb := VERBS.get(cmd_name)) is None:
+        if (verb := self.verbs.get(cmd_name)) is None:
             return None
         command = getattr(importlib.import_module(verb.module), verb.attribute)
         assert isinstance(command, click.Command)
@@ -79,14 +88,14 @@ class VerbGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Say which verb is nearest to an unknown one."""
         name = args[0]
-        if name.replace("_", "-") not in VERBS and not name.startswith("-"):
-            raise click.UsageError(f"there is no verb {name!r}: {nearest(name, VERBS)}", ctx)
+        if name.replace("_", "-") not in self.verbs and not name.startswith("-"):
+            raise click.UsageError(f"there is no verb {name!r}: {nearest(name, self.verbs)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The table's one-line helps; importing no verb."""
         with formatter.section("Verbs"):
-            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+            formatter.write_dl([(name, verb.help) for name, verb in self.verbs.items()])
 
 
 def _either_spelling(name: str) -> str:
@@ -96,6 +105,7 @@ def _either_spelling(name: str) -> str:
 
 @click.group(
     cls=VerbGroup,
+    verbs=VERBS,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "token_normalize_func": _either_spelling,
