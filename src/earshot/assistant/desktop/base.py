@@ -1,4 +1,4 @@
-"""What the assistant can do to the desktop: type, press keys, manage windows, clipboard, pictures, notes to the eye."""
+"""What the assistant can do to the desktop: keys, windows, clipboard, pictures of the screen, notifications."""
 
 from __future__ import annotations
 
@@ -44,8 +44,11 @@ class Desktop(Protocol):
         """
         ...
 
-    def press(self, keys: str) -> None:
-        """Press keys together: ``ctrl+shift+t``, ``enter``, ``page_down``; names as in ``keys.py``."""
+    def press(self, keys: str, times: int = 1) -> None:
+        """Press keys together: ``ctrl+shift+t``, ``enter``, ``page_down``; names as in ``keys.py``.
+
+        times: how often, at least once.
+        """
         ...
 
     def windows(self) -> tuple[Window, ...]:
@@ -92,9 +95,16 @@ class Desktop(Protocol):
 def find_desktop(environment: Mapping[str, str] = os.environ) -> Desktop:
     """The desktop that this process runs in.
 
-    environment: tells which by DISPLAY and WAYLAND_DISPLAY; handed to the programs as it is.
-    Raises ActionError where there is no display.
+    environment: tells which by WAYLAND_DISPLAY and DISPLAY, and is what the programs get.
+    Raises ActionError where there is no display, or the program that types is missing.
     """
+    from earshot.assistant.desktop.wayland import WaylandDesktop
+    from earshot.assistant.desktop.x11 import X11Desktop
+
+    if environment.get("WAYLAND_DISPLAY"):
+        return WaylandDesktop(environment)
+    if environment.get("DISPLAY"):
+        return X11Desktop(environment)
     raise ActionError(
-        "there is no display", fix="run it inside a desktop session: DISPLAY or WAYLAND_DISPLAY is set there"
+        "there is no display", fix="run it in a desktop session, where DISPLAY or WAYLAND_DISPLAY is set"
     )
