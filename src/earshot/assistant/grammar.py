@@ -57,11 +57,13 @@ class Grammar:
     """What may be said. Safe to use from several threads.
 
     language: ISO 639-1, None where the files do not tell. templates: in the order of the files.
+    source: what it was made of.
     """
 
     def __init__(self, source: GrammarSource, *, check: bool = True) -> None:
         compiler = Compiler(source)
         compiler.compile()
+        self.source = source
         self.language = source.language
         self.templates: Sequence[Template] = tuple(compiler.templates)
         self.examples: Sequence[Example] = tuple(source.examples)

@@ -1,0 +1,238 @@
+"""Spoken replies: espeak-ng, or Piper where a voice is given; off the thread that listens, and interruptible."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+import wave
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from earshot.assistant.playback import Player
+from earshot.core.errors import ActionError
+from earshot.core.types import SAMPLE_RATE, Samples
+from earshot.text.clean import clean_text
+
+MAX_LETTERS = 400
+"""More is shown, and only so much of it said."""
+
+_TIME_LIMIT = 20.0
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
+
+
+class Voice(Protocol):
+    """Makes speech of a text."""
+
+    def speech(self, text: str) -> tuple[Samples, int]:
+        """float32 (n,) and its rate. Raises ActionError where the program is missing or fails."""
+        ...
+
+
+class EspeakVoice:
+    """espeak-ng. language: such as ``en`` or ``ru``. The text goes in by a pipe, so it can never be an option."""
+
+    def __init__(self, language: str, environment: Mapping[str, str] = os.environ) -> None:
+        if not _LANGUAGE.fullmatch(language):
+            raise ActionError(f"{language!r} is no language code", fix="write one such as en or pt-BR")
+        self._language = language
+        self._environment = dict(environment)
+
+    def speech(self, text: str) -> tuple[Samples, int]:
+        """See ``Voice``."""
+        program = _find("espeak-ng", self._environment, "apt install espeak-ng")
+        command = [program, "-b", "1", "-v", self._language, "--stdin", "--stdout"]
+        return _read_wave(_run(command, text, self._environment))
+
+
+class PiperVoice:
+    """Piper. model: the voice's .onnx file, its .onnx.json beside it. Raises ActionError where they are absent."""
+
+    def __init__(self, model: Path, environment: Mapping[str, str] = os.environ) -> None:
+        self._model = model
+        self._environment = dict(environment)
+        try:
+            described = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
+            self._sample_rate = int(described["audio"]["sample_rate"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ActionError(
+                f"{model} is no Piper voice", fix="give its .onnx file, with the .onnx.json beside it"
+            ) from error
+
+    def speech(self, text: str) -> tuple[Samples, int]:
+        """See ``Voice``."""
+        program = _find("piper", self._environment, "pip install piper-tts")
+        data = _run([program, "--model", str(self._model.resolve()), "--output-raw"], text, self._environment)
+        samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32_768
+        return samples, self._sample_rate
+
+
+def find_voice(
+    language: str, *, piper: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> Voice:
+    """Piper where a voice is given, else espeak-ng. Raises ActionError where the program is not installed."""
+    if piper is not None:
+        _find("piper", environment, "pip install piper-tts")
+        return PiperVoice(piper, environment)
+    _find("espeak-ng", environment, "apt install espeak-ng")
+    return EspeakVoice(language, environment)
+
+
+class Mouth:
+    """Says texts and plays tones, one after the other, on a thread of its own.
+
+    voice: None: texts are only shown. warn: told once when a voice fails. clock: monotonic seconds, by which
+    ``last_noise`` counts.
+    """
+
+    def __init__(
+        self,
+        player: Player | None,
+        voice: Voice | None,
+        *,
+        warn: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._player = player
+        self._voice = voice
+        self._warn = warn
+        self._clock = clock
+        self._waiting: deque[str | Samples] = deque()
+        self._condition = threading.Condition()
+        self._is_busy = False
+        self._is_closed = False
+        self._last_noise: float | None = None
+        self._said: deque[str] = deque(maxlen=8)
+        self._thread = threading.Thread(target=self._run, name="earshot-mouth", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being said, or waits to be."""
+        with self._condition:
+            return self._is_busy or bool(self._waiting)
+
+    @property
+    def last_noise(self) -> float | None:
+        """When it last made a sound, by its clock; now, while it does. None: never."""
+        with self._condition:
+            return self._clock() if self._is_busy else self._last_noise
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The last texts, newest last."""
+        with self._condition:
+            return tuple(self._said)
+
+    def say(self, text: str) -> None:
+        """Say it after what waits already. Returns at once."""
+        text = clean_text(text)[:MAX_LETTERS]
+        if text and self._player is not None and self._voice is not None:
+            self._add(text)
+
+    def play(self, samples: Samples) -> None:
+        """A sound, float32 (n,) at 16 kHz. Returns at once."""
+        if self._player is not None:
+            self._add(samples)
+
+    def stop(self) -> None:
+        """Be quiet now, and forget what waits."""
+        with self._condition:
+            self._waiting.clear()
+        if self._player is not None:
+            self._player.stop()
+
+    def close(self) -> None:
+        """Stop, for good."""
+        with self._condition:
+            self._is_closed = True
+            self._condition.notify()
+        self.stop()
+        self._thread.join()
+
+    def finish(self) -> None:
+        """Wait until all is said."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_closed or not (self._is_busy or self._waiting))
+
+    def _add(self, item: str | Samples) -> None:
+        with self._condition:
+            self._waiting.append(item)
+            self._condition.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                self._is_busy = False
+                self._condition.notify_all()
+                self._condition.wait_for(lambda: self._waiting or self._is_closed)
+                if self._is_closed:
+                    return
+                item = self._waiting.popleft()
+                self._is_busy = True
+            self._give(item)
+
+    def _give(self, item: str | Samples) -> None:
+        assert self._player is not None
+        rate = SAMPLE_RATE
+        if isinstance(item, str):
+            assert self._voice is not None
+            try:
+                samples, rate = self._voice.speech(item)
+            except ActionError as error:
+                self._voice = None
+                self._warn(f"replies are shown, not spoken: {error}")
+                return
+            with self._condition:
+                self._said.append(item)
+        else:
+            samples = item
+        self._player.play(samples, rate)
+        with self._condition:
+            self._last_noise = self._clock()
+
+
+def _find(program: str, environment: Mapping[str, str], fix: str) -> str:
+    found = shutil.which(program, path=environment.get("PATH"))
+    if found is None:
+        raise ActionError(f"{program} is not installed", fix=fix)
+    return found
+
+
+def _run(command: list[str], text: str, environment: Mapping[str, str]) -> bytes:
+    try:
+        done = subprocess.run(
+            command,
+            input=f"{text}\n".encode(),
+            capture_output=True,
+            env=dict(environment),
+            timeout=_TIME_LIMIT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ActionError(f"{Path(command[0]).name} does not speak: {error}") from error
+    if done.returncode != 0 or not done.stdout:
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no sound came"]
+        raise ActionError(f"{Path(command[0]).name} does not speak: {clean_text(lines[-1])}")
+    return done.stdout
+
+
+def _read_wave(data: bytes) -> tuple[Samples, int]:
+    """A mono 16-bit WAV from a pipe, whose header cannot know its length."""
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            rate = file.getframerate()
+    except (wave.Error, EOFError) as error:
+        raise ActionError("espeak-ng gives no sound") from error
+    start = data.find(b"data") + 8
+    body = data[start : start + (len(data) - start) // 2 * 2]
+    return np.frombuffer(body, "<i2").astype(np.float32) / 32_768, rate
