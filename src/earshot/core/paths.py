@@ -18,3 +18,12 @@ def data_home() -> Path:
 def models_home() -> Path:
     """The folder of installed models, one folder a model."""
     return data_home() / "models"
+
+
+def config_home() -> Path:
+    """What the user writes: ``$EARSHOT_HOME``, else the user's settings folder (``~/.config/earshot`` on Linux)."""
+    if os.environ.get("EARSHOT_HOME"):
+        return data_home()
+    from platformdirs import user_config_path
+
+    return user_config_path("earshot", appauthor=False)

@@ -32,7 +32,7 @@ def unfit(text: str) -> str | None:
 
 
 def disguised(text: str) -> str | None:
-    """Why a text is no honest name, beyond ``unfit``: joiners, marks on nothing, alphabets mixed within a word."""
+    """Why a text is no honest name, beyond ``unfit``: joiners, marks on nothing, alphabets mixed in a word."""
     for character in text:
         if character in _JOINERS or character in _SELECTORS:
             return f"it holds an invisible character (U+{ord(character):04X})"

@@ -171,16 +171,14 @@ class FilePath:
     """A path below one of some folders, links followed.
 
     below: folders, ``~`` is the user's; empty: anywhere, for paths that stand in the file and are not said.
-    must_be: "file", "folder" or "" for what need not exist.
     """
 
     below: tuple[str, ...] = ()
-    must_be: str = ""
 
     @property
     def expected(self) -> str:
         """For messages."""
-        return f"a {self.must_be or 'path'}" + (f" below {' or '.join(self.below)}" if self.below else "")
+        return "a path" + (f" below {' or '.join(self.below)}" if self.below else "")
 
     def read(self, value: object, home: Path) -> Path:
         """Absolute, without links and ``..``."""
@@ -194,9 +192,6 @@ class FilePath:
         path = Path(os.path.realpath(start / expanded(text, home)))
         if roots and not any(path.is_relative_to(root) for root in roots):
             raise ActionError(f"the path {_shown(text)} is not below {' or '.join(self.below)}")
-        is_there = {"file": path.is_file, "folder": path.is_dir}.get(self.must_be)
-        if is_there is not None and not is_there():
-            raise ActionError(f"there is no {self.must_be} {path}")
         return path
 
 

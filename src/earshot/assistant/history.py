@@ -1,0 +1,84 @@
+"""What can be taken back, newest last; kept in a file, so that another process can."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from earshot.assistant.actions.base import Action, Surroundings
+from earshot.assistant.actions.reversal import Reversal
+from earshot.core.errors import ActionError
+from earshot.core.files import atomic_text
+
+MAX_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that was done. undo: takes it back."""
+
+    words: str
+    undo: Callable[[], str]
+
+
+class History:
+    """A stack of what was done. path: the file; None for memory alone.
+
+    Only reversals are kept in the file; what is undone otherwise can be undone by this process alone.
+    """
+
+    def __init__(self, path: Path | None, actions: Mapping[str, Action], surroundings: Surroundings) -> None:
+        self._path = path
+        self._actions = actions
+        self._surroundings = surroundings
+        self._done: list[Done] = self._read()
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def add(self, words: str, undo: Callable[[], str]) -> None:
+        """Remember it; the oldest is forgotten from MAX_STEPS on."""
+        self._done = [*self._done, Done(words, undo)][-MAX_STEPS:]
+        self._write()
+
+    def last(self) -> Done | None:
+        """The newest; None where nothing is left."""
+        return self._done[-1] if self._done else None
+
+    def drop_last(self) -> None:
+        """Forget the newest."""
+        self._done.pop()
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        rows = [
+            {"words": done.words, "do": done.undo.action.name, "values": dict(done.undo.values)}
+            for done in self._done
+            if isinstance(done.undo, Reversal)
+        ]
+        with atomic_text(self._path) as stream:
+            json.dump(rows, stream, ensure_ascii=False, default=str)
+
+    def _read(self) -> list[Done]:
+        """A file that is damaged holds nothing."""
+        if self._path is None or not self._path.is_file():
+            return []
+        try:
+            rows = json.loads(self._path.read_text(encoding="utf-8"))
+            return [self._restored(row) for row in rows if row["do"] in self._actions]
+        except (OSError, ValueError, KeyError, TypeError, ActionError):
+            return []
+
+    def _restored(self, row: Mapping[str, Any]) -> Done:
+        action = self._actions[row["do"]]
+        values = {
+            name: parameter.type.read(row["values"][name], self._surroundings.home)
+            for name, parameter in action.parameters.items()
+            if name in row["values"]
+        }
+        return Done(str(row["words"]), Reversal(action, values, self._surroundings))
