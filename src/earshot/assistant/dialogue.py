@@ -304,7 +304,7 @@ class Dialogue:
             if missing:
                 self._open = _Open(order, slot=missing[0])
                 self._wait(now, self.options.answer)
-                question = self._performer.ask_for(order, missing[0])
+                question = self._performer.ask_for(missing[0], order)
                 return [Reply("question", question, is_spoken=True, order=order)]
             decision = self._performer.decide(order)
         except ActionError as error:
@@ -326,8 +326,7 @@ class Dialogue:
         except ActionError as error:
             outcome = Outcome("failed", str(error))
         if decision is not None and decision.kind == "refuse":
-            text = self.wording.refused.format(decision.reason)
-            return [Reply("refused", text, is_spoken=True, order=order, outcome=outcome)]
+            return [Reply("refused", outcome.message, is_spoken=True, order=order, outcome=outcome)]
         kind: ReplyKind = "failed" if outcome.status == "failed" else "done"
         return [Reply(kind, outcome.message, is_spoken=True, order=order, outcome=outcome)]
 

@@ -32,6 +32,8 @@ ReplyKind: TypeAlias = Literal[
     "ignored",
     "dictation",
     "dictated",
+    "timer",
+    "said",
 ]
 Tone: TypeAlias = Literal["listening", "done", "refused"]
 
@@ -79,7 +81,7 @@ class Performs(Protocol):
         """Slots that the action needs and the order lacks."""
         ...
 
-    def ask_for(self, order: Order, slot: str) -> str:
+    def ask_for(self, slot: str, order: Order | None = None) -> str:
         """The question for one."""
         ...
 

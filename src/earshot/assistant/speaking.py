@@ -1,4 +1,4 @@
-"""Spoken replies: espeak-ng, or Piper where a voice is given; off the thread that listens, and interruptible."""
+"""Spoken replies by espeak-ng, or by Piper where a voice is given: on a thread of their own, interruptible."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ from earshot.text.clean import clean_text
 MAX_LETTERS = 400
 """More is shown, and only so much of it said."""
 
+TAIL = 0.35
+"""Seconds after speech: the room, and the buffers of the sound system."""
+
 _TIME_LIMIT = 20.0
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}")
 
@@ -39,7 +42,7 @@ class Voice(Protocol):
 
 
 class EspeakVoice:
-    """espeak-ng. language: such as ``en`` or ``ru``. The text goes in by a pipe, so it can never be an option."""
+    """espeak-ng. language: such as ``en``. The text goes in by a pipe, so it can never be an option."""
 
     def __init__(self, language: str, environment: Mapping[str, str] = os.environ) -> None:
         if not _LANGUAGE.fullmatch(language):
@@ -55,7 +58,7 @@ class EspeakVoice:
 
 
 class PiperVoice:
-    """Piper. model: the voice's .onnx file, its .onnx.json beside it. Raises ActionError where they are absent."""
+    """Piper. model: the voice's .onnx file, its .onnx.json beside it; raises ActionError without them."""
 
     def __init__(self, model: Path, environment: Mapping[str, str] = os.environ) -> None:
         self._model = model
@@ -72,8 +75,7 @@ class PiperVoice:
         """See ``Voice``."""
         program = _find("piper", self._environment, "pip install piper-tts")
         data = _run([program, "--model", str(self._model.resolve()), "--output-raw"], text, self._environment)
-        samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32_768
-        return samples, self._sample_rate
+        return _samples(data), self._sample_rate
 
 
 def find_voice(
@@ -90,8 +92,8 @@ def find_voice(
 class Mouth:
     """Says texts and plays tones, one after the other, on a thread of its own.
 
-    voice: None: texts are only shown. warn: told once when a voice fails. clock: monotonic seconds, by which
-    ``last_noise`` counts.
+    voice: None: texts are only shown. warn: told once when a voice fails. clock: monotonic seconds.
+    tail: seconds after speech in which a microphone still hears it; tones are no words and leave none.
     """
 
     def __init__(
@@ -101,19 +103,28 @@ class Mouth:
         *,
         warn: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        tail: float = TAIL,
     ) -> None:
         self._player = player
         self._voice = voice
         self._warn = warn
         self._clock = clock
+        self._tail = tail
         self._waiting: deque[str | Samples] = deque()
         self._condition = threading.Condition()
         self._is_busy = False
         self._is_closed = False
-        self._last_noise: float | None = None
+        self._is_interrupted = False
+        self._echo_until = float("-inf")
+        self._last_speech = float("-inf")
         self._said: deque[str] = deque(maxlen=8)
         self._thread = threading.Thread(target=self._run, name="earshot-mouth", daemon=True)
         self._thread.start()
+
+    @property
+    def can_speak(self) -> bool:
+        """Whether there is a voice, and a loudspeaker to try."""
+        return self._voice is not None and self._player is not None
 
     @property
     def is_busy(self) -> bool:
@@ -122,10 +133,17 @@ class Mouth:
             return self._is_busy or bool(self._waiting)
 
     @property
-    def last_noise(self) -> float | None:
-        """When it last made a sound, by its clock; now, while it does. None: never."""
+    def echo_until(self) -> float:
+        """By its clock: what a microphone hears before may be this mouth. Nothing is after an interruption."""
         with self._condition:
-            return self._clock() if self._is_busy else self._last_noise
+            is_heard = self._is_busy and not self._is_interrupted
+            return self._clock() + self._tail if is_heard else self._echo_until
+
+    @property
+    def last_speech(self) -> float:
+        """When it last said words, by its clock."""
+        with self._condition:
+            return self._last_speech
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -148,6 +166,8 @@ class Mouth:
         """Be quiet now, and forget what waits."""
         with self._condition:
             self._waiting.clear()
+            self._is_interrupted = True
+            self._echo_until = float("-inf")
         if self._player is not None:
             self._player.stop()
 
@@ -155,7 +175,7 @@ class Mouth:
         """Stop, for good."""
         with self._condition:
             self._is_closed = True
-            self._condition.notify()
+            self._condition.notify_all()
         self.stop()
         self._thread.join()
 
@@ -179,6 +199,7 @@ class Mouth:
                     return
                 item = self._waiting.popleft()
                 self._is_busy = True
+                self._is_interrupted = False
             self._give(item)
 
     def _give(self, item: str | Samples) -> None:
@@ -196,9 +217,14 @@ class Mouth:
                 self._said.append(item)
         else:
             samples = item
-        self._player.play(samples, rate)
+        is_heard = self._player.play(samples, rate)
         with self._condition:
-            self._last_noise = self._clock()
+            now = self._clock()
+            is_speech = isinstance(item, str)
+            if is_heard and is_speech:
+                self._last_speech = now
+            if is_heard and not self._is_interrupted:
+                self._echo_until = now + (self._tail if is_speech else 0.0)
 
 
 def _find(program: str, environment: Mapping[str, str], fix: str) -> str:
@@ -233,6 +259,9 @@ def _read_wave(data: bytes) -> tuple[Samples, int]:
             rate = file.getframerate()
     except (wave.Error, EOFError) as error:
         raise ActionError("espeak-ng gives no sound") from error
-    start = data.find(b"data") + 8
-    body = data[start : start + (len(data) - start) // 2 * 2]
-    return np.frombuffer(body, "<i2").astype(np.float32) / 32_768, rate
+    return _samples(data[data.find(b"data") + 8 :]), rate
+
+
+def _samples(pcm: bytes) -> Samples:
+    """Of 16-bit PCM; half a sample at its end is left out."""
+    return np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / np.float32(32_768)

@@ -26,8 +26,6 @@ class Wording:
     cancelled: str
     not_confirmed: str
     no_answer: str
-    nobody_acts: str
-    refused: str
     not_your_voice: str
     timer: str
     late_timer: str
@@ -52,8 +50,6 @@ ENGLISH = Wording(
     cancelled="Cancelled.",
     not_confirmed="No answer: not done.",
     no_answer="No answer: forgotten.",
-    nobody_acts="Nothing is set up for {}.",
-    refused="I will not: {}.",
     not_your_voice="That was another voice.",
     timer="{} is over.",
     late_timer="{} was over at {}.",
@@ -78,8 +74,6 @@ RUSSIAN = Wording(
     cancelled="Отменено.",
     not_confirmed="Ответа нет: не делаю.",
     no_answer="Ответа нет: забыто.",
-    nobody_acts="Для {} ничего не настроено.",
-    refused="Не буду: {}.",
     not_your_voice="Это был другой голос.",
     timer="{}: время вышло.",
     late_timer="{}: время вышло в {}.",

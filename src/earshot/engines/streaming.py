@@ -8,7 +8,7 @@ Macháček et al. 2023, "Turning Whisper into Real-Time Transcription System").
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -110,6 +110,7 @@ class BufferedStream:
 
     Everything happens at frame borders of the stream's own clock, so events do not depend on block sizes.
     skip_partials: set it while the computer is too slow; finals are then still decoded, partials are not.
+    open_utterance: makes what decodes an utterance; None for the recognizer's own way.
     """
 
     def __init__(
@@ -119,8 +120,10 @@ class BufferedStream:
         grammar: Grammar | None = None,
         hot_words: Sequence[str] = (),
         options: StreamingOptions | None = None,
+        open_utterance: Callable[[], OpenUtterance] | None = None,
     ) -> None:
         self.skip_partials = False
+        self._open_utterance = open_utterance
         self._recognizer = recognizer
         self._grammar = grammar
         self._hot_words = tuple(hot_words)
@@ -184,6 +187,8 @@ class BufferedStream:
         return [SpeechStarted(start * FRAME / SAMPLE_RATE)]
 
     def _open(self) -> OpenUtterance:
+        if self._open_utterance is not None:
+            return self._open_utterance()
         opener = getattr(self._recognizer, "open_utterance", None)
         if opener is not None and self._grammar is None and not self._hot_words:
             utterance: OpenUtterance = opener()
