@@ -214,6 +214,8 @@ class Mouth:
                 self._warn(f"replies are shown, not spoken: {error}")
                 return
             with self._condition:
+                if self._is_interrupted:
+                    return
                 self._said.append(item)
         else:
             samples = item
