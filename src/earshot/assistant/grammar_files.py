@@ -135,13 +135,13 @@ class GrammarSource:
     files: list[Path] = field(default_factory=list)
 
 
-def read_grammar(path: Path) -> GrammarSource:
-    """A file, or all .yaml files of a folder and the folders in it.
+def read_grammar(path: Path, *more: Path) -> GrammarSource:
+    """A file, or all .yaml files of a folder and the folders in it; several make one grammar.
 
     Raises GrammarError that names file and line; MissingExtraError without a YAML reader.
     """
     source = GrammarSource()
-    for file in _files(path):
+    for file in (file for part in (path, *more) for file in _files(part)):
         _Reader(file, source).read()
         source.files.append(file)
     if not source.blocks:

@@ -83,16 +83,15 @@ class Performer:
         self._write(order, bound, decision, outcome, is_confirmed=is_confirmed)
         return outcome
 
-    def undo(self) -> Outcome:
-        """Take back the last thing that can be taken back."""
+    def undo(self, *, is_dry_run: bool = False) -> Outcome:
+        """Take back the last thing that can be taken back. is_dry_run: only tell what that is."""
         last = self._history.last()
         if last is None:
             return Outcome("failed", "There is nothing to take back.")
-        if self._is_dry_run:
+        if is_dry_run or self._is_dry_run:
             return Outcome("dry-run", f"Would take back: {last.words}", ("undo", last.words))
         self._history.drop_last()  # also when it fails: else it would bar the way to those before it
-        message = _tried(last.undo)
-        return replace(message, argv=("undo", last.words))
+        return replace(_tried(last.undo), argv=("undo", last.words))
 
     def _judged(self, order: Order) -> tuple[Decision, BoundAction | None, Step | None]:
         bound = self._book.for_intent(order.intent)

@@ -7,8 +7,13 @@ import click
 from earshot.cli import Verb, VerbGroup
 
 _HEAR = "earshot.cli.assistant_hear"
+_DO = "earshot.cli.assistant_do"
 
 VERBS = {
+    "do": Verb(_DO, "do", "Carry out an order, written or recorded."),
+    "actions": Verb(_DO, "actions", "List what can be said and done."),
+    "log": Verb(_DO, "log", "Show the last orders and what became of them."),
+    "undo": Verb(_DO, "undo", "Take back the last thing that was done."),
     "hear": Verb(_HEAR, "hear", "Tell what is meant in recordings of one command each."),
     "check": Verb(_HEAR, "check", "Find mistakes in a grammar, and try its examples."),
     "sample": Verb(_HEAR, "sample", "Print sentences of a grammar."),
@@ -16,6 +21,8 @@ VERBS = {
 
 _EXAMPLES = """\b
 Examples:
+  earshot assistant do "start music"
+  earshot assistant actions
   earshot assistant check -g my-commands
   earshot assistant hear order.wav -g my-commands
   earshot assistant hear clips/ -g my-commands --json

@@ -129,7 +129,7 @@ def _started(
         return subprocess.Popen(
             argv,
             env=dict(surroundings.environment),
-            cwd=folder or surroundings.home,
+            cwd=folder or (surroundings.home if surroundings.home.is_dir() else None),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
