@@ -17,6 +17,8 @@
     ├── GrammarError       (ValueError)    a grammar of the assistant is wrong
     ├── ActionError        (RuntimeError)  an action of the assistant is wrong, or cannot be carried out
     ├── SpeakerError       (ValueError)    a voice cannot be enrolled, told apart, found or kept
+    ├── CorpusError        (ValueError)    recordings with their texts cannot be got, made or used
+    │   └── ManifestError      a manifest is wrong: file and line
     └── OutputError        (OSError)       a result cannot be written
 
 Each says what happened, to which file, and in ``fix`` what to do next. Each is also the fitting built-in,
@@ -107,6 +109,14 @@ class GrammarError(EarshotError, ValueError):
 
 class ActionError(EarshotError, RuntimeError):
     """An action of the assistant is wrong (the message begins with file and line), or cannot be carried out."""
+
+
+class CorpusError(EarshotError, ValueError):
+    """Recordings with their texts cannot be got, made, or used as asked."""
+
+
+class ManifestError(CorpusError):
+    """A manifest, or a line of it, is wrong; the message begins with file and line."""
 
 
 class OutputError(EarshotError, OSError):
