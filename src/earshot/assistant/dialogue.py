@@ -45,8 +45,8 @@ class _Open:
     """The order that is being talked about."""
 
     order: Order
+    question: str
     slot: str = ""
-    is_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,11 @@ class Dialogue:
     def is_dictating(self) -> bool:
         """Whether what is no order is typed."""
         return self._dictation is not None
+
+    @property
+    def question(self) -> str:
+        """What it has asked; empty where nothing is open."""
+        return self._open.question if self._open is not None else ""
 
     @property
     def expected(self) -> Expectation:
@@ -302,16 +307,16 @@ class Dialogue:
         try:
             missing = self._performer.missing(order)
             if missing:
-                self._open = _Open(order, slot=missing[0])
-                self._wait(now, self.options.answer)
                 question = self._performer.ask_for(missing[0], order)
+                self._open = _Open(order, question, missing[0])
+                self._wait(now, self.options.answer)
                 return [Reply("question", question, is_spoken=True, order=order)]
             decision = self._performer.decide(order)
         except ActionError as error:
             self._follow_up(now)
             return [Reply("failed", str(error), is_spoken=True, order=order)]
         if decision.kind == "ask":
-            self._open = _Open(order)
+            self._open = _Open(order, decision.question)
             self._wait(now, self.options.confirmation)
             return [Reply("question", decision.question, is_spoken=True, order=order)]
         return self._perform(order, now, is_confirmed=False, decision=decision)

@@ -76,7 +76,7 @@ class _Asked:
 class Listener:
     """Runs a dialogue on a source until it ends or ``stop`` is called.
 
-    tell: gets every reply, and notices of the source. mouth: None is silent. timers: rung aloud.
+    tell: gets every reply, and notices of the source. timers: rung aloud.
     texts: what was heard last, newest last; kept up to date.
     """
 
@@ -87,7 +87,7 @@ class Listener:
         dialogue: Dialogue,
         tell: Callable[[Reply | Notice], None],
         *,
-        mouth: Mouth | None = None,
+        mouth: Mouth,
         timers: Timers | None = None,
         texts: deque[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -129,12 +129,12 @@ class Listener:
 
     def toggle(self) -> None:
         """Of a key; what is being said is broken off. This and what follows: only in requests."""
-        self._interrupt()
+        self.mouth.stop()
         self._show(self.dialogue.toggled(self._now()))
 
     def push(self) -> None:
         """A key is down."""
-        self._interrupt()
+        self.mouth.stop()
         self._show(self.dialogue.pressed(self._now()))
         if self._stream is None:
             for block in list(self._recent):
@@ -150,13 +150,13 @@ class Listener:
     def confirm(self, is_yes: bool) -> bool:
         """Tapped. Returns whether anything was asked."""
         is_asked = self.dialogue.phase is Phase.CONFIRMING
-        self._interrupt()
+        self.mouth.stop()
         self._show(self.dialogue.confirmed(is_yes, self._now()))
         return is_asked
 
     def cancel(self) -> None:
         """Forget what was asked, and be quiet."""
-        self._interrupt()
+        self.mouth.stop()
         self._show(self.dialogue.cancelled(self._now()))
 
     def typed(self, text: str) -> Sequence[Reply]:
@@ -228,8 +228,7 @@ class Listener:
         if self._spotter is not None:
             self._spotted(self._spotter.finish())
         self._show(self.dialogue.timed_out(float("inf")))
-        if self.mouth is not None:
-            self.mouth.finish()
+        self.mouth.finish()
 
     # --- sound ---
 
@@ -267,13 +266,7 @@ class Listener:
 
     def _is_deaf(self, arrived: float) -> bool:
         """Whether it may be itself that it hears."""
-        if not self._has_echo or self.mouth is None:
-            return False
-        return arrived < self.mouth.echo_until
-
-    def _interrupt(self) -> None:
-        if self.mouth is not None:
-            self.mouth.stop()
+        return self._has_echo and arrived < self.mouth.echo_until
 
     def _understood(self, utterances: Sequence[Utterance]) -> None:
         for utterance in utterances:
@@ -282,7 +275,7 @@ class Listener:
                 self._heard(utterance.recognition, utterance.samples, speaker)
 
     def _is_own(self, recognition: Recognition) -> bool:
-        if not self._has_echo or self.mouth is None or self._clock() > self.mouth.last_speech + MEMORY:
+        if not self._has_echo or self._clock() > self.mouth.last_speech + MEMORY:
             return False
         return is_own_words(recognition.open_text or recognition.text, self.mouth.said)
 
@@ -313,8 +306,6 @@ class Listener:
             if reply.kind == "heard" and reply.text:
                 self._texts.append(reply.text)
             self._tell(reply)
-            if self.mouth is None:
-                continue
             if reply.is_spoken and reply.text and self.dialogue.wording.is_spoken and self.mouth.can_speak:
                 self.mouth.say(reply.text)
             elif reply.tone is not None:
@@ -324,7 +315,7 @@ class Listener:
         """Deadlines, timers, notices."""
         while self._pump.notices:
             self._tell(self._pump.notices.popleft())
-        is_speaking = self.mouth is not None and self.mouth.is_busy
+        is_speaking = self.mouth.is_busy
         now = self._now()
         if self._was_speaking and not is_speaking:
             self.dialogue.resumed(now)
@@ -343,6 +334,5 @@ class Listener:
         text = wording.timer.format(name)
         if timer.late(datetime.now(UTC)) > _LATE:
             text = wording.late_timer.format(name, f"{timer.due.astimezone():%H:%M}")
-        if self.mouth is not None:
-            self.mouth.play(ring())
+        self.mouth.play(ring())
         self._show([Reply("timer", text, is_spoken=True)])

@@ -7,6 +7,7 @@ import click
 from earshot.cli import Verb, VerbGroup
 
 _HEAR = "earshot.cli.assistant_hear"
+_KEYS = "earshot.cli.assistant_keys"
 _DO = "earshot.cli.assistant_do"
 
 VERBS = {
@@ -14,6 +15,14 @@ VERBS = {
     "actions": Verb(_DO, "actions", "List what can be said and done."),
     "log": Verb(_DO, "log", "Show the last orders and what became of them."),
     "undo": Verb(_DO, "undo", "Take back the last thing that was done."),
+    "run": Verb("earshot.cli.assistant_run", "run", "Listen for orders and carry them out."),
+    "toggle": Verb(_KEYS, "toggle", "Let the running assistant listen, or stop it; for a key."),
+    "push": Verb(_KEYS, "push", "Push to talk: the key is down."),
+    "release": Verb(_KEYS, "release", "Push to talk: the key is up."),
+    "confirm": Verb(_KEYS, "confirm", "Answer yes to what it asks, or --no."),
+    "cancel": Verb(_KEYS, "cancel", "Let it forget what it asked."),
+    "say": Verb(_KEYS, "say", "Give the running assistant a typed order."),
+    "status": Verb(_KEYS, "status", "Tell what the running assistant does."),
     "hear": Verb(_HEAR, "hear", "Tell what is meant in recordings of one command each."),
     "check": Verb(_HEAR, "check", "Find mistakes in a grammar, and try its examples."),
     "sample": Verb(_HEAR, "sample", "Print sentences of a grammar."),
