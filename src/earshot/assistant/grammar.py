@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Match:
 
     slots: what each becomes: numbers, texts, what the list says. spoken: the words each was said with.
     text: the sentence as it was written, no spaces at its ends. distance: weighted edits a letter between what
-    was heard and the sentence; 0 for the sentence itself. template: whose sentence it is.
+    was heard and the sentence; 0 for the sentence itself. template: whose sentence it is. num_free: letters
+    that wildcards took.
     """
 
     intent: str
@@ -51,6 +52,7 @@ class Match:
     template: Template
     distance: float = 0.0
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    num_free: int = 0
 
 
 class Grammar:
@@ -130,15 +132,7 @@ class Grammar:
         found = nearest_sentence(self.automaton, spelled, max_distance=max_distance * len(spelled))
         if found is None or (match := self.match(found.text, context=context)) is None:
             return None
-        return Match(
-            match.intent,
-            match.slots,
-            match.spoken,
-            match.text,
-            match.template,
-            found.distance / len(spelled),
-            match.metadata,
-        )
+        return replace(match, distance=found.distance / len(spelled))
 
 
 def _own_lists(lists: Mapping[str, Iterable[str] | Mapping[str, Any]]) -> dict[str, SlotList]:
@@ -166,6 +160,7 @@ def _read(marks: Sequence[tuple[object, int]], spelled: str, text: str) -> tuple
     context: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     open_slots: list[tuple[str, int, SlotValue | None]] = []
+    num_free = 0
     for mark, position in marks:
         match mark:
             case SlotBegin(slot):
@@ -180,6 +175,7 @@ def _read(marks: Sequence[tuple[object, int]], spelled: str, text: str) -> tuple
                 said[slot] = _words(spelled, text, start, position)
                 if value is None:  # of a wildcard
                     slots[slot] = said[slot]
+                    num_free += len(spelled[start:position].strip())
                 else:
                     plain = spelled[start:position].strip()
                     slots[slot] = plain if value.value is None else value.value
@@ -188,7 +184,8 @@ def _read(marks: Sequence[tuple[object, int]], spelled: str, text: str) -> tuple
     assert template is not None  # every way to the end passes one
     slots = {**template.block.slots, **slots}
     metadata = {**template.block.metadata, **metadata}
-    return Match(template.intent, slots, said, text.strip(), template, metadata=metadata), context
+    found = Match(template.intent, slots, said, text.strip(), template, metadata=metadata, num_free=num_free)
+    return found, context
 
 
 def _words(spelled: str, text: str, start: int, end: int) -> str:
