@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from earshot.assistant.actions.base import Order, Outcome
-from earshot.assistant.grammar import Grammar
+from earshot.assistant.grammar import NEAR, Grammar, Match
 from earshot.assistant.recognition import Recognition
 from earshot.assistant.replies import (
     DialogueOptions,
@@ -27,8 +27,10 @@ from earshot.assistant.replies import (
     ReplyKind,
 )
 from earshot.assistant.safety import THRESHOLDS, Decision
+from earshot.assistant.slot_grammar import slot_grammar
 from earshot.assistant.wording import CONTROLS, Wording, wording_of
 from earshot.core.errors import ActionError
+from earshot.decoding.network import spoken
 from earshot.text.clean import clean_text
 
 PREFIX = "earshot."
@@ -281,7 +283,7 @@ class Dialogue:
         """Words that are no sentence of the grammar: the nearest one is asked about, never simply done."""
         text = heard.recognition.open_text
         near = self._grammar.nearest(text) if text else None
-        if near is not None and not near.intent.startswith(PREFIX):
+        if near is not None and not near.intent.startswith(PREFIX) and is_plausible(self._grammar, near, text):
             confidence = min(THRESHOLDS.do - _JUST_BELOW, max(0.0, 1.0 - 2.5 * near.distance))
             order = Order(
                 near.intent,
@@ -378,6 +380,22 @@ class Dialogue:
         self._open = self._dictation = self._deadline = None
         self._is_awake = self._is_held = False
         return [] if self.options.is_open else [Reply("asleep")]
+
+
+def is_plausible(grammar: Grammar, near: Match, text: str) -> bool:
+    """Whether a misheard text may have been meant so.
+
+    Any words fit a wildcard, so they prove nothing: they must have been heard, and what differs is weighed
+    against the sentence's own words alone.
+    """
+    heard = spoken(text)
+    own = len(heard)
+    for slot, words in near.spoken.items():
+        if slot_grammar(grammar, near.intent, slot) is None:
+            if f"{spoken(words)} " not in f"{heard} ":
+                return False
+            own -= len(spoken(words))
+    return near.distance * len(heard) <= NEAR * own
 
 
 def control_grammar(wording: Wording) -> Grammar:
