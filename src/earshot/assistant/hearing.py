@@ -13,13 +13,12 @@ from earshot.assistant.recognition import Recognition
 from earshot.assistant.replies import Expectation
 from earshot.assistant.understanding import Understanding
 from earshot.core.types import Event, Final, Samples, SpeechEnded, SpeechStarted, Word
-from earshot.engines import Recognizer
 from earshot.engines.streaming import BufferedStream, StreamingOptions
 
-OPTIONS = StreamingOptions(hesitation=0.13, min_silence=0.26, max_silence=0.75, patience=60.0)
+OPTIONS = StreamingOptions(hesitation=0.13, min_silence=0.3, max_silence=0.75, patience=60.0)
 """People stop in the middle of an order for longer than in running speech."""
 
-_WHOLE, _MAY_GO_ON, _BROKEN = 1.0, 0.6, 0.0
+_WHOLE, _MAY_GO_ON, _BROKEN = 1.0, 0.55, 0.0
 """How complete an utterance is taken to be: a sentence; one that longer sentences begin with; none."""
 
 
@@ -38,7 +37,6 @@ class OrderStream:
     def __init__(
         self,
         understanding: Understanding,
-        engine: Recognizer,
         expected: Callable[[], Expectation],
         *,
         options: StreamingOptions = OPTIONS,
@@ -46,7 +44,8 @@ class OrderStream:
         self._understanding = understanding
         self._expected = expected
         self._latest: _OrderUtterance | None = None
-        self._stream = BufferedStream(engine, options=options, open_utterance=self._open)
+        assert understanding.engine is not None, "nobody listens without an engine"
+        self._stream = BufferedStream(understanding.engine, options=options, open_utterance=self._open)
         self._stream.skip_partials = True
         self.is_open = False
         """Whether somebody is speaking now."""

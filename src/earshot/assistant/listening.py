@@ -27,7 +27,6 @@ from earshot.assistant.understanding import Understanding
 from earshot.audio.capture import Notice, Source
 from earshot.commands import Spotted, Spotter
 from earshot.core.types import SAMPLE_RATE, Samples
-from earshot.engines import Recognizer
 from earshot.engines.streaming import StreamingOptions
 from earshot.live.pump import Pump
 from earshot.live.sources import PacedSound
@@ -46,14 +45,13 @@ Request: TypeAlias = Callable[["Listener"], object]
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """What hears. engine: None where none knows the language; then only taught sounds are heard.
+    """What hears.
 
     new_spotter: for taught commands; None where none are. wake: labels of those that wake it.
     identify: whose voice it is. keep: stores an utterance and tells where. options: of the end of utterances.
     """
 
     understanding: Understanding
-    engine: Recognizer | None
     new_spotter: Callable[[], Spotter] | None = None
     wake: Collection[str] = ()
     identify: Callable[[Samples], str | None] | None = None
@@ -241,7 +239,7 @@ class Listener:
         if self._spotter is not None and self._spotted(self._spotter.accept(sound.block)):
             self._stream = None  # the sound was an order, or the wake phrase; it is not words as well
             return
-        if self.dialogue.is_hearing and self._ears.engine is not None:
+        if self.dialogue.is_hearing and self._ears.understanding.engine is not None:
             self._listen(sound.block)
         else:
             self._stream = None
@@ -249,10 +247,8 @@ class Listener:
 
     def _listen(self, block: Samples) -> None:
         if self._stream is None:
-            assert self._ears.engine is not None
             self._stream = OrderStream(
                 self._ears.understanding,
-                self._ears.engine,
                 lambda: self.dialogue.expected,
                 options=self._ears.options,
             )

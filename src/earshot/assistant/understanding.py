@@ -22,7 +22,7 @@ class Understanding:
 
     def __init__(self, grammar: Grammar, engine: Recognizer | None, *, threshold: float = 0.5) -> None:
         wording = wording_of(grammar.language)
-        self._engine = engine
+        self.engine = engine
         self._threshold = threshold
         self.grammar = extended(grammar, control_text(wording, CONTROLS))
         self._answers = Grammar.from_text(control_text(wording, ("yes", "no", "cancel")))
@@ -31,11 +31,6 @@ class Understanding:
         self._wording: Wording = wording
         if engine is not None:
             self._recognizer(self.grammar)  # what cannot be heard is told now
-
-    @property
-    def can_hear(self) -> bool:
-        """Whether there is an engine."""
-        return self._engine is not None
 
     def hear(self, samples: Samples, expected: Expectation) -> Recognition:
         """One utterance, float32 (n,) at 16 kHz."""
@@ -70,6 +65,6 @@ class Understanding:
     def _recognizer(self, grammar: Grammar) -> CommandRecognizer:
         key = id(grammar)
         if key not in self._recognizers:
-            assert self._engine is not None, "nobody listens without an engine"
-            self._recognizers[key] = CommandRecognizer(grammar, self._engine, threshold=self._threshold)
+            assert self.engine is not None, "nobody listens without an engine"
+            self._recognizers[key] = CommandRecognizer(grammar, self.engine, threshold=self._threshold)
         return self._recognizers[key]

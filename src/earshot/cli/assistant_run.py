@@ -103,14 +103,13 @@ def run(
     recognizer = _engine(engine, engine_options, has_sounds=bool(_taught_labels()))
     understanding = Understanding(grammar, recognizer)
     with ExitStack() as stack:
-        return _run(sound, options, stack, _Parts(book, understanding, recognizer))
+        return _run(sound, options, stack, _Parts(book, understanding))
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
     book: ActionBook
     understanding: Understanding
-    recognizer: Recognizer | None
 
 
 def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Parts) -> int:
@@ -214,7 +213,6 @@ def _ears(parts: _Parts, options: RunOptions) -> Ears:
         new_spotter = lambda: Spotter(classifier, embedder)  # noqa: E731 - a factory, in one place
     return Ears(
         parts.understanding,
-        parts.recognizer,
         new_spotter,
         wake,
         identifier() if options.only_voice else None,
