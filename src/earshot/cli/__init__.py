@@ -55,6 +55,7 @@ VERBS = {
     "summarize": Verb("earshot.cli.summarize", "summarize_command", "Tell what a transcript says, in short."),
     "translate": Verb("earshot.cli.translate", "translate", "Put a transcript into another language."),
     "models": Verb("earshot.cli.models", "models", "List, fetch, check and move models."),
+    "corpus": Verb("earshot.cli.corpus", "corpus", "Get, check, split and record what a recognizer learns from."),
     "devices": Verb("earshot.cli.devices", "devices", "List microphones and loudspeakers."),
     "inspect": Verb("earshot.cli.inspect", "inspect_command", "Look at a recording: format, level, speech."),
     "doctor": Verb("earshot.cli.doctor", "doctor", "Check what works here and what would add the rest."),
@@ -112,7 +113,7 @@ def _either_spelling(name: str) -> str:
         "max_content_width": 100,
     },
     subcommand_metavar="VERB [ARGUMENTS]",
-    epilog="'earshot VERB --help' tells a verb's options. Only 'earshot models pull' uses the network.",
+    epilog="'earshot VERB --help' tells a verb's options. Only 'models pull' and 'corpus get' use the network.",
 )
 @click.version_option(__version__, "-V", "--version", message="earshot %(version)s")
 def earshot() -> None:

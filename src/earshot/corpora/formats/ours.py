@@ -31,10 +31,11 @@ def read(path: Path, collector: Collector) -> None:
 
 def write(utterances: Sequence[Utterance], path: Path) -> None:
     """See ``CorpusFormat``."""
-    write_lines(path, (_row(utterance, path.parent) for utterance in utterances))
+    write_lines(path, (as_row(utterance, path.parent) for utterance in utterances))
 
 
-def _row(utterance: Utterance, folder: Path) -> dict[str, Any]:
+def as_row(utterance: Utterance, folder: Path) -> dict[str, Any]:
+    """The line of an utterance in a manifest in ``folder``."""
     row: dict[str, Any] = {"audio": relative(utterance.audio, folder)}
     if utterance.start:
         row["start"] = seconds(utterance.start)
