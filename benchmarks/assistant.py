@@ -3,6 +3,7 @@
     python benchmarks/assistant.py orders [--half asked] [--snr clean,24,21,18,15,12,9,6] [--every 1]
     python benchmarks/assistant.py outside          speech that is no order; single words against other words
     python benchmarks/assistant.py cost             loading 1,000 templates; held against free decoding
+    python benchmarks/assistant.py attacks          hostile words, carried out in a temporary home
 
 Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``: spoken_orders (201 orders by strangers,
 one intent, up to six slots), librispeech, speech_commands and noise. The grammar,
@@ -18,6 +19,8 @@ import hashlib
 import json
 import os
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,10 +219,31 @@ def thousand_templates() -> str:
     return "\n".join([*lines, "lists:", "  room:", f"    values: [{rooms}]", ""])
 
 
+def resist() -> None:
+    """How many attacks do no harm; they are those of the tests."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.assistant.attacking import harm, shooting_range
+    from tests.assistant.attacks import attacks
+
+    families: dict[str, list[bool]] = {}
+    with tempfile.TemporaryDirectory() as folder, shooting_range(Path(folder)) as place:
+        for attack in attacks():
+            before = place.state()
+            place.attack(attack)
+            found = harm(place, attack, before)
+            families.setdefault(attack.family, []).append(not found)
+            for line in found:
+                print(f"    {attack}: {line}")
+    for family, good in families.items():
+        print(f"{family:>12}: {sum(good)} of {len(good)} harmless")
+    everything = [one for good in families.values() for one in good]
+    print(f"{'all':>12}: {sum(everything)} of {len(everything)} harmless")
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["orders", "outside", "cost"])
+    parser.add_argument("part", choices=["orders", "outside", "cost", "attacks"])
     parser.add_argument("--half", choices=["written", "asked"], default="asked")
     parser.add_argument("--snr", default="clean,24,21,18,15,12,9,6")
     parser.add_argument("--every", type=int, default=1, help="only every n-th recording")
@@ -230,6 +254,8 @@ def main() -> None:
         ask_orders(options.half, ratios, options.every, is_shown=options.show)
     elif options.part == "outside":
         outside(options.every)
+    elif options.part == "attacks":
+        resist()
     else:
         cost()
 

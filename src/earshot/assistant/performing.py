@@ -126,8 +126,8 @@ class Performer:
             if outcome.status != "done":
                 return outcome
             outcome = self._answered(order, bound, outcome)
-        except EarshotError as error:
-            return Outcome("failed", _sentence(str(error)))
+        except (EarshotError, OSError) as error:
+            return Outcome("failed", _told(error))
         if outcome.undo is not None:
             self._history.add(order.text or order.intent, outcome.undo)
         return outcome
@@ -183,10 +183,16 @@ def _plain(slots: Mapping[str, object]) -> dict[str, object]:
 def _tried(undo: Callable[[], str]) -> Outcome:
     try:
         return Outcome("done", undo())
-    except EarshotError as error:
-        return Outcome("failed", _sentence(str(error)))
+    except (EarshotError, OSError) as error:
+        return Outcome("failed", _told(error))
+
+
+def _told(error: EarshotError | OSError) -> str:
+    """In a sentence; also what the system says of a disk that is full or a folder that is gone."""
+    if isinstance(error, EarshotError):
+        return _sentence(str(error))
+    return _sentence(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -18,6 +18,8 @@ from earshot.core.errors import ActionError, nearest
 
 MAX_CHARACTERS = 1000
 MAX_NAME = 80
+_MAX_PART = 255
+"""Bytes in the name of a file or folder, on the usual disks."""
 
 
 class ValueType(Protocol):
@@ -182,9 +184,11 @@ class FilePath:
 
     def read(self, value: object, home: Path) -> Path:
         """Absolute, without links and ``..``."""
-        text = Text(4096).read(value, home)
+        text = Text(4096).read(str(value) if isinstance(value, Path) else value, home)
         if self.below and (why := disguised(text)):
             raise ActionError(f"the path {_shown(text)} is refused: {why}")
+        if any(len(part.encode()) > _MAX_PART for part in text.split("/")):
+            raise ActionError(f"the path {_shown(text)} is too long")
         roots = [Path(os.path.realpath(expanded(root, home))) for root in self.below]
         start = roots[0] if roots else home
         if self.below and text.startswith("~") and not text.startswith("~/"):
