@@ -16,6 +16,7 @@ VERBS = {
     "log": Verb(_DO, "log", "Show the last orders and what became of them."),
     "undo": Verb(_DO, "undo", "Take back the last thing that was done."),
     "run": Verb("earshot.cli.assistant_run", "run", "Listen for orders and carry them out."),
+    "add": Verb("earshot.cli.assistant_add", "add", "Let a sentence of yours be an order."),
     "toggle": Verb(_KEYS, "toggle", "Let the running assistant listen, or stop it; for a key."),
     "push": Verb(_KEYS, "push", "Push to talk: the key is down."),
     "release": Verb(_KEYS, "release", "Push to talk: the key is up."),

@@ -116,7 +116,7 @@ def _teach(
     if not more and not reject:
         teacher.check_is_new(label)
     with ExitStack() as stack:
-        takes = _read(files) if files else _record(label, sound, count, stack)
+        takes = read_takes(files) if files else record_takes(label, sound, count, stack)
     if reject:
         for _, samples in takes:
             teacher.learn(label, samples, "rejected")
@@ -147,7 +147,7 @@ def _rate(rate: float) -> str:
     return "less than 0.01" if rate < 0.01 else f"about {rate:.2g}"
 
 
-def _read(files: tuple[Path, ...]) -> list[tuple[str, Samples]]:
+def read_takes(files: tuple[Path, ...]) -> list[tuple[str, Samples]]:
     """The recordings; of a long one only as much as shows that it is too long."""
     from earshot.audio.decode import open_audio
     from earshot.audio.resample import resampled
@@ -171,7 +171,7 @@ def joined(blocks: list[Samples]) -> Samples:
     return np.concatenate([np.empty(0, np.float32), *blocks])
 
 
-def _record(label: str, sound: SoundOptions, count: int, stack: ExitStack) -> list[tuple[str, Samples]]:
+def record_takes(label: str, sound: SoundOptions, count: int, stack: ExitStack) -> list[tuple[str, Samples]]:
     """Ask for the word and wait until it was said so often. Raises AudioError where it is not."""
     from earshot.audio.cutting import CutOptions, cut_speech
 
