@@ -62,6 +62,9 @@ class WaylandDesktop:
     def press(self, keys: str, times: int = 1) -> None:
         """See ``Desktop``."""
         chord = parse_keys(keys)
+        if self._typist == "wtype" and (letter := _capital(chord)):
+            self.type_text(letter * times)  # its own keyboard has one level: Shift makes no capitals there
+            return
         press = _wtype_press if self._typist == "wtype" else _ydotool_press
         self._programs.call(press(chord, times), time_limit=TYPING_TIME_LIMIT)
 
@@ -143,6 +146,12 @@ def _window(node: Mapping[str, Any]) -> Window:
     properties = node.get("window_properties") or {}
     application = node.get("app_id") or properties.get("class") or ""
     return Window(str(node["id"]), str(node.get("name") or ""), str(application))
+
+
+def _capital(chord: Chord) -> str:
+    is_shifted = [key.keysym for key in chord.modifiers] == ["Shift_L"]
+    letter = chord.key.keysym
+    return letter.upper() if is_shifted and len(letter) == 1 and letter.isalpha() else ""
 
 
 def _wtype_press(chord: Chord, times: int) -> list[str]:

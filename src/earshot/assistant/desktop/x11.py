@@ -15,6 +15,7 @@ from earshot.core.errors import ActionError
 
 _KEY_DELAY_MS = "2"
 _WINDOW = re.compile(r"^(0x[0-9a-f]+)\s+(-?\d+)\s+(\S+)\s+(.*)$")
+_QUOTED = re.compile(r'"([^"]*)"')
 _READ = {
     "xclip": ("xclip", "-selection", "clipboard", "-out", "-target", "UTF8_STRING"),
     "xsel": ("xsel", "--clipboard", "--output"),
@@ -86,13 +87,14 @@ class X11Desktop:
             identity = decoded(done.stdout).strip()
             if done.returncode == 0 and identity.isdecimal() and int(identity) > 1:
                 title = self._programs.run(["xdotool", "getwindowname", identity])
-                application = self._programs.run(["xdotool", "getwindowclassname", identity])
-                return Window(
-                    identity,
-                    decoded(title.stdout).strip(),
-                    decoded(application.stdout).strip() if application.returncode == 0 else "",
-                )
+                return Window(identity, decoded(title.stdout).strip(), self._application(identity))
         return None
+
+    def _application(self, identity: str) -> str:
+        if not self._programs.has("xprop"):
+            return ""
+        names = _QUOTED.findall(decoded(self._programs.run(["xprop", "-id", identity, "WM_CLASS"]).stdout))
+        return names[-1] if names else ""
 
     def activate(self, window: Window) -> None:
         """See ``Desktop``."""

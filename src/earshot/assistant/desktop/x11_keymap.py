@@ -9,74 +9,93 @@ until the keys run out, so that it does not matter when a program looks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from earshot.assistant.desktop.programs import Programs
+from earshot.core.errors import ActionError
 
 _ROW = re.compile(r"^\s*(\d+)((?:\s+0x[0-9a-f]+ \(\S*\))*)\s*$", re.IGNORECASE)
 _KEYSYM = re.compile(r"0x([0-9a-f]+)", re.IGNORECASE)
 _CHARACTERS_A_KEY = 2  # without and with Shift
+_MARK = 0xFFE0
+"""The keysym F35, which no keyboard has, on the third level tells the next process that a key is lent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyboard:
+    """own: characters that it types by itself. lent: keys → what was put on them. unused: all keys that may be
+    lent, those that are lent included.
+    """
+
+    own: frozenset[str]
+    lent: dict[int, str]
+    unused: tuple[int, ...]
 
 
 class SpareKeys:
-    """The unused keys of an X server's keyboard, and what this process has put on them."""
+    """The unused keys of an X server's keyboard."""
 
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
-        self._lent: dict[int, str] = {}  # key code → its one or two characters
 
     def pieces(self, text: str) -> Iterator[str]:
-        """The text in pieces, each of which can be typed when it is given out: one, unless the keys run out."""
-        known, spare = self._read()
-        if not any(character not in known for character in text):
-            yield text  # English on an English keyboard: nothing to be changed
-            return
-        room = len(spare) * _CHARACTERS_A_KEY
+        """The text in pieces, each of which can be typed when it is given out: one, unless the keys run out.
+
+        Raises ActionError where the keyboard has no unused key.
+        """
+        keyboard = self._read()
+        room = len(keyboard.unused) * _CHARACTERS_A_KEY
         start = 0
-        lent: dict[str, None] = {}
+        wanted: dict[str, None] = {}
         for position, character in enumerate(text):
-            if character in known or character in lent:
+            if character in keyboard.own or character in wanted:
                 continue
-            if len(lent) == room:
-                self._lend(lent, spare)
+            if not room:
+                raise ActionError(
+                    f"the keyboard lacks {character!r} and has no unused key for it", fix="setxkbmap us,ru"
+                )
+            if len(wanted) == room:
+                keyboard = self._lend(keyboard, wanted)
                 yield text[start:position]
-                start, lent = position, {}
-            lent[character] = None
-        self._lend(lent, spare)
+                start, wanted = position, {}
+            wanted[character] = None
+        self._lend(keyboard, wanted)
         yield text[start:]
 
-    def _read(self) -> tuple[set[str], list[int]]:
-        """What the keyboard can type by itself, and its keys without any use but ours."""
-        known: set[str] = {"\n"}
-        spare: list[int] = []
+    def _read(self) -> _Keyboard:
+        own: set[str] = {"\n"}
+        lent: dict[int, str] = {}
+        unused: list[int] = []
         for line in self._programs.call(["xmodmap", "-pk"]).splitlines():
             if (row := _ROW.match(line)) is None:
                 continue
             code = int(row[1])
             values = [int(value, 16) for value in _KEYSYM.findall(row[2])]
             characters = "".join(map(keysym_character, values))
-            if not any(values) or (code in self._lent and set(characters) <= set(self._lent[code])):
-                spare.append(code)
+            if not any(values):
+                unused.append(code)
+            elif _MARK in values:
+                unused.append(code)
+                lent[code] = characters
             else:
-                known.update(characters)
-        return known, spare
+                own.update(characters)
+        return _Keyboard(frozenset(own), lent, tuple(unused))
 
-    def _lend(self, characters: dict[str, None], spare: list[int]) -> None:
-        """Put characters on spare keys; those that are there stay where they are."""
-        present = {code: self._lent[code] for code in spare if code in self._lent}
-        missing = [
-            character for character in characters if not any(character in own for own in present.values())
-        ]
+    def _lend(self, keyboard: _Keyboard, wanted: Collection[str]) -> _Keyboard:
+        """Put characters on unused keys; those that are there stay where they are."""
+        present = set("".join(keyboard.lent.values()))
+        missing = [character for character in wanted if character not in present]
         if not missing:
-            return
-        free = [code for code in spare if code not in present]
-        if len(missing) > len(free) * _CHARACTERS_A_KEY:  # begin anew
-            present, free, missing = {}, list(spare), list(characters)
-        changes = {}
-        for code, first in zip(free, range(0, len(missing), _CHARACTERS_A_KEY), strict=False):
-            changes[code] = "".join(missing[first : first + _CHARACTERS_A_KEY])
+            return keyboard
+        kept = keyboard.lent
+        if len(missing) > (len(keyboard.unused) - len(kept)) * _CHARACTERS_A_KEY:  # begin anew
+            kept, missing = {}, list(wanted)
+        free = [code for code in keyboard.unused if code not in kept]
+        pairs = ("".join(missing[first : first + _CHARACTERS_A_KEY]) for first in range(0, len(missing), 2))
+        changes = dict(zip(free, pairs, strict=False))
         self._programs.call(["xmodmap", "-"], stdin="".join(_expression(*item) for item in changes.items()))
-        self._lent = present | changes
+        return replace(keyboard, lent=kept | changes)
 
 
 def keysym_character(keysym: int) -> str:
@@ -93,4 +112,6 @@ def keysym_character(keysym: int) -> str:
 def _expression(code: int, characters: str) -> str:
     # A key with one character has it twice: X11 would make a capital of it by itself.
     pair = characters * 2 if len(characters) == 1 else characters
-    return f"keycode {code} = {' '.join(f'U{ord(character):04X}' for character in pair)}\n"
+    keysyms = " ".join(f"U{ord(character):04X}" for character in pair)
+    # Two groups, as keyboards with two layouts have, then the third level.
+    return f"keycode {code} = {keysyms} {keysyms} {_MARK:#x} {_MARK:#x}\n"
