@@ -54,6 +54,7 @@ VERBS = {
     "selftest": Verb("earshot.cli.selftest", "selftest", "Test microphone and engine with known speech."),
     "summarize": Verb("earshot.cli.summarize", "summarize_command", "Tell what a transcript says, in short."),
     "translate": Verb("earshot.cli.translate", "translate", "Put a transcript into another language."),
+    "lm": Verb("earshot.cli.lm", "lm", "Make and measure language models."),
     "models": Verb("earshot.cli.models", "models", "List, fetch, check and move models."),
     "corpus": Verb("earshot.cli.corpus", "corpus", "Get, check, split and record what a recognizer learns from."),
     "devices": Verb("earshot.cli.devices", "devices", "List microphones and loudspeakers."),
