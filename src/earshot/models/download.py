@@ -28,7 +28,7 @@ from urllib.parse import SplitResult, urlsplit
 from earshot.core.errors import DownloadError, ModelError
 from earshot.core.progress import ProgressCallback
 from earshot.models.card import FileRecord
-from earshot.models.partial import Expected, Partial
+from earshot.models.partial import ABOUT_MODELS, Advice, Expected, Partial
 
 _BLOCK = 256 * 1024
 _SPARE = 16 * 2**20
@@ -36,7 +36,6 @@ _SPARE = 16 * 2**20
 _PROGRESS_RESETS_RETRIES = 2**20
 """Bytes that must arrive for a cut to count as the first again: a line that drops often still gets there."""
 _RETRIED_STATUSES = {408, 425, 429, 500, 502, 503, 504}
-_BY_HAND = "download it with a browser, then: earshot models import FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class _StaleError(Exception):
     """What is in the partial file cannot be continued: begin again."""
 
 
-def check_url(url: str) -> SplitResult:
+def check_url(url: str, what: str = ABOUT_MODELS.what) -> SplitResult:
     """The parts of an address that may be fetched: https, or http on this machine. Raises DownloadError."""
     try:
         parts = urlsplit(url)
@@ -67,7 +66,7 @@ def check_url(url: str) -> SplitResult:
         raise DownloadError(f"{url[:200]!r} is no https address")
     if parts.scheme == "http" and not _is_loopback(host):
         raise DownloadError(
-            f"{url[:200]} is not encrypted, so anybody on the way could change the model", fix="use https"
+            f"{url[:200]} is not encrypted, so anybody on the way could change the {what}", fix="use https"
         )
     return parts
 
@@ -87,27 +86,30 @@ def download(
     expected: Expected | None = None,
     progress: ProgressCallback | None = None,
     retry: RetryPolicy | None = None,
+    advice: Advice = ABOUT_MODELS,
 ) -> FileRecord:
     """Fetch ``url`` to ``target`` (its folder exists); a target that is there already is only checked.
 
-    Returns its size and SHA-256. progress: bytes of this file. Raises DownloadError: forbidden, unreachable,
-    not found, another size or checksum than expected (then nothing is kept), or a full disk (then it resumes).
+    Returns its size and SHA-256. progress: bytes of this file. advice: for messages. Raises DownloadError:
+    forbidden, unreachable, not found, another size or checksum than expected (then nothing is kept), or a full
+    disk (then it resumes).
     """
     expected, retry = expected or Expected(), retry or RetryPolicy()
     if os.environ.get("EARSHOT_OFFLINE", "0") not in ("", "0"):
         raise DownloadError(
-            f"{url} is not downloaded: EARSHOT_OFFLINE forbids the network", fix=f"unset it, or {_BY_HAND}"
+            f"{url} is not downloaded: EARSHOT_OFFLINE forbids the network",
+            fix=f"unset it, or {advice.by_hand}",
         )
-    check_url(url)
+    check_url(url, advice.what)
     try:
-        with Partial(url, target) as partial:
+        with Partial(url, target, advice) as partial:
             while not _fetch_and_check(partial, expected, progress, retry):
                 pass  # what was continued turned out to be of another version: once more from the start
             return partial.finish()
     except OSError as error:
         if isinstance(error, ModelError):
             raise
-        raise _disk_error(target, error) from error
+        raise _disk_error(target, error, advice) from error
 
 
 def _fetch_and_check(
@@ -141,7 +143,9 @@ def _fetch_all(
             if failures >= retry.attempts:
                 raise DownloadError(
                     f"{partial.url} cannot be downloaded: {cut}",
-                    fix=f"try again: {partial.size / 1e6:.1f} MB are kept" if partial.size else _BY_HAND,
+                    fix=f"try again: {partial.size / 1e6:.1f} MB are kept"
+                    if partial.size
+                    else partial.advice.by_hand,
                 ) from None
             time.sleep(retry.first_delay * 2 ** (failures - 1))
         else:
@@ -168,7 +172,7 @@ def _fetch(partial: Partial, expected: Expected, progress: ProgressCallback | No
             partial.write(block)
             if partial.size > (expected.max_size if total is None else total):
                 partial.discard()
-                raise DownloadError(f"{partial.url} sends more than it announced", fix=_BY_HAND)
+                raise DownloadError(f"{partial.url} sends more than it announced", fix=partial.advice.by_hand)
             if progress:
                 progress(partial.size, total)
     if total is not None and partial.size < total:
@@ -223,19 +227,20 @@ def _raise_for_status(status: int, partial: Partial) -> None:
     if status in (404, 410):
         raise DownloadError(
             f"{partial.url} is not there ({status})",
-            fix="its maker may have moved it: look at the page that `earshot models show` names, "
-            "or give another server with --from",
+            fix=f"its maker may have moved it: {partial.advice.moved}",
         )
     if status in (401, 403):
-        raise DownloadError(f"the server refuses {partial.url} ({status})", fix=_BY_HAND)
-    raise DownloadError(f"the server answers {status} for {partial.url}", fix=_BY_HAND)
+        raise DownloadError(f"the server refuses {partial.url} ({status})", fix=partial.advice.by_hand)
+    raise DownloadError(f"the server answers {status} for {partial.url}", fix=partial.advice.by_hand)
 
 
 def _begin(response: Any, partial: Partial, expected: Expected) -> int | None:
     """Check what the server announces against what we have and expect; returns the whole size where known."""
     headers: Message = response.headers
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise DownloadError(f"{partial.url} comes re-packed ({headers['Content-Encoding']})", fix=_BY_HAND)
+        raise DownloadError(
+            f"{partial.url} comes re-packed ({headers['Content-Encoding']})", fix=partial.advice.by_hand
+        )
     length = _whole_number(headers.get("Content-Length"))
     if response.status == http.client.PARTIAL_CONTENT:
         start, total = _content_range(headers.get("Content-Range", ""))
@@ -248,11 +253,11 @@ def _begin(response: Any, partial: Partial, expected: Expected) -> int | None:
         partial.discard()
         raise DownloadError(
             f"{partial.url} has {total} bytes instead of {expected.size}",
-            fix="its maker replaced it: " + _BY_HAND,
+            fix=f"its maker replaced it: {partial.advice.by_hand}",
         )
     total = expected.size if total is None else total
     if total is not None and total > expected.max_size:
-        raise DownloadError(f"{partial.url} has {total / 1e6:.0f} MB, more than a model should")
+        raise DownloadError(f"{partial.url} has {total / 1e6:.0f} MB, more than a {partial.advice.what} should")
     _check_space(partial, total)
     partial.remember(headers, total)
     return total
@@ -266,7 +271,7 @@ def _check_space(partial: Partial, total: int | None) -> None:
         raise DownloadError(
             f"{partial.target.name} needs {needed / 1e6:.0f} MB, "
             f"and {partial.target.parent} has {free / 1e6:.0f} MB free",
-            fix="free some space, or set EARSHOT_HOME to a folder on another disk",
+            fix=f"free some space, or {partial.advice.other_folder}",
         )
 
 
@@ -312,7 +317,7 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
     return opener
 
 
-def _disk_error(target: Path, error: OSError) -> DownloadError:
+def _disk_error(target: Path, error: OSError, advice: Advice) -> DownloadError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DownloadError(
             f"the disk is full while downloading {target.name} to {target.parent}",
@@ -320,5 +325,5 @@ def _disk_error(target: Path, error: OSError) -> DownloadError:
         )
     return DownloadError(
         f"cannot write {target}: {error.strerror or error}",
-        fix="set EARSHOT_HOME to a folder that you may write",
+        fix=advice.other_folder,
     )

@@ -26,14 +26,37 @@ class Expected:
     max_size: int = 32 * 2**30
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to tell the user when a download fails; the end of a sentence each.
+
+    what: is downloaded, as in "model". by_hand: how to do without. moved: where its new address may be found.
+    other_folder: how to keep it elsewhere.
+    """
+
+    what: str
+    by_hand: str
+    moved: str
+    other_folder: str
+
+
+ABOUT_MODELS = Advice(
+    what="model",
+    by_hand="download it with a browser, then: earshot models import FILE",
+    moved="look at the page that `earshot models show` names, or give another server with --from",
+    other_folder="set EARSHOT_HOME to a folder on another disk",
+)
+
+
 class Partial:
     """The bytes that have arrived so far, with their running checksums. A context manager.
 
-    They lie in ``NAME.partial`` beside the target, and what is known of them in ``NAME.notes``.
+    They lie in ``NAME.partial`` beside the target, and what is known of them in ``NAME.notes``. advice: for the
+    messages of what goes wrong.
     """
 
-    def __init__(self, url: str, target: Path) -> None:
-        self.url, self.target = url, target
+    def __init__(self, url: str, target: Path, advice: Advice = ABOUT_MODELS) -> None:
+        self.url, self.target, self.advice = url, target, advice
         self.validator: str | None = None  # what If-Range takes: a strong ETag, or a date
         self.total: int | None = None
         self.size = 0
