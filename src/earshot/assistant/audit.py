@@ -18,6 +18,8 @@ MAX_BYTES = 5_000_000
 NUM_OLD_FILES = 3
 _MAX_TEXT = 2000
 _HIDDEN = "•••"
+_LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""What some readers take for the end of a line, as JSON may write it instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Entry:
     """One order and what became of it.
 
     time: ISO 8601 with zone. words: what was understood. audio: where the sound is kept. confidence: in [0, 1].
-    decision: do, ask or refuse. status: done, failed, dry-run, or the decision where nothing was done.
+    decision: do, ask or refuse. status: done, failed, dry-run, asked or refused. secrets: what is not to be
+    written; the words are not either, then.
     """
 
     time: str
@@ -64,7 +67,7 @@ class AuditLog:
     def write(self, entry: Entry) -> None:
         """Append it, and wait until it is on disk. Raises ActionError."""
         line = json.dumps(_without_secrets(entry), ensure_ascii=False, default=str) + "\n"
-        data = line.encode("utf-8", errors="backslashreplace")
+        data = line.translate(_LINE_ENDS).encode("utf-8", errors="backslashreplace")
         with self._lock:
             self._rotate(len(data))
             descriptor = self._opened()
@@ -122,12 +125,16 @@ class AuditLog:
 def _without_secrets(entry: Entry) -> dict[str, Any]:
     row = asdict(entry)
     secrets = sorted(row.pop("secrets"), key=len, reverse=True)
+    if secrets:
+        row["words"] = _HIDDEN  # a number may be in them as it was spoken
     shown: dict[str, Any] = _cleaned(row, secrets)
     return shown
 
 
 def _cleaned(value: Any, secrets: list[str]) -> Any:
     """Texts without secrets, and not longer than a page."""
+    if str(value) in secrets:
+        return _HIDDEN
     match value:
         case str():
             for secret in secrets:

@@ -199,7 +199,10 @@ class Binder:
         if name not in self._actions:
             fix = nearest(name, self._actions)
             raise self._document.error([*path, "do"], f"there is no action {name!r}", fix=fix)
-        return self._actions[name]
+        try:
+            return self._actions[name]
+        except ActionError as error:
+            raise self._document.error([*path, "do"], error.message, fix=error.fix) from error
 
     def _written(
         self, intent: str, action: Action, name: str, value: object, path: Sequence[str], depth: int

@@ -18,10 +18,11 @@ MAX_STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Something that was done. undo: takes it back."""
+    """Something that was done. undo: takes it back. is_kept: whether the file may hold it."""
 
     words: str
     undo: Callable[[], str]
+    is_kept: bool = True
 
 
 class History:
@@ -39,9 +40,9 @@ class History:
     def __len__(self) -> int:
         return len(self._done)
 
-    def add(self, words: str, undo: Callable[[], str]) -> None:
-        """Remember it; the oldest is forgotten from MAX_STEPS on."""
-        self._done = [*self._done, Done(words, undo)][-MAX_STEPS:]
+    def add(self, words: str, undo: Callable[[], str], *, is_kept: bool = True) -> None:
+        """Remember it; the oldest is forgotten from MAX_STEPS on. is_kept: in the file too, unless secret."""
+        self._done = [*self._done, Done(words, undo, is_kept)][-MAX_STEPS:]
         self._write()
 
     def last(self) -> Done | None:
@@ -59,7 +60,7 @@ class History:
         rows = [
             {"words": done.words, "do": done.undo.action.name, "values": dict(done.undo.values)}
             for done in self._done
-            if isinstance(done.undo, Reversal)
+            if done.is_kept and isinstance(done.undo, Reversal)
         ]
         with atomic_text(self._path) as stream:
             json.dump(rows, stream, ensure_ascii=False, default=str)

@@ -129,7 +129,9 @@ class Performer:
         except (EarshotError, OSError) as error:
             return Outcome("failed", _told(error))
         if outcome.undo is not None:
-            self._history.add(order.text or order.intent, outcome.undo)
+            is_secret = bool(bound.secrets())
+            words = order.intent if is_secret else order.text or order.intent
+            self._history.add(words, outcome.undo, is_kept=not is_secret)
         return outcome
 
     def _answered(self, order: Order, bound: BoundAction, outcome: Outcome) -> Outcome:

@@ -137,7 +137,7 @@ def _started(
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ActionError(f"{argv[0]} cannot be started: {reason}") from error
+        raise ActionError(f"{Path(argv[0]).name} cannot be started: {reason}") from error
 
 
 def _wait(process: subprocess.Popen[bytes], name: str, time_limit: float, output: IO[bytes]) -> None:
