@@ -11,6 +11,8 @@ _PARTS = "earshot.cli.corpus_parts"
 _RECIPES = "earshot.cli.corpus_recipes"
 
 VERBS = {
+    "recipes": Verb(_RECIPES, "recipes", "List corpora that are known by name, with their licences."),
+    "get": Verb(_RECIPES, "get", "Download one of them, or take your archive of it."),
     "import": Verb(_MANIFESTS, "import_command", "Make a manifest of a folder or another tool's manifest."),
     "check": Verb(_MANIFESTS, "check", "Listen to everything, and tell what is wrong."),
     "stats": Verb(_MANIFESTS, "stats", "Hours, speakers, letters; in figures or a picture."),
@@ -22,6 +24,7 @@ VERBS = {
 
 _EXAMPLES = """\b
 Examples:
+  earshot corpus get librispeech --part dev-clean -o librispeech
   earshot corpus import recordings/ -o all.jsonl --language mdw
   earshot corpus check all.jsonl -o good.jsonl
   earshot corpus stats good.jsonl --plot good.png
