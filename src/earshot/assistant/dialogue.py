@@ -112,6 +112,11 @@ class Dialogue:
         )
 
     @property
+    def is_held(self) -> bool:
+        """Whether a key is down: then it is the user who speaks, whatever else may sound."""
+        return self._is_held
+
+    @property
     def is_addressed(self) -> bool:
         """Whether the user has just turned to it, by wake phrase, key or a question that is open."""
         return self._is_awake or self._is_held or self._open is not None

@@ -225,7 +225,8 @@ class Listener:
             self._understood(self._stream.finish())
         if self._spotter is not None:
             self._spotted(self._spotter.finish())
-        self._show(self.dialogue.timed_out(float("inf")))
+        if self.dialogue.question:
+            self._show(self.dialogue.timed_out(float("inf")))
         self.mouth.finish()
 
     # --- sound ---
@@ -262,7 +263,7 @@ class Listener:
 
     def _is_deaf(self, arrived: float) -> bool:
         """Whether it may be itself that it hears."""
-        return self._has_echo and arrived < self.mouth.echo_until
+        return self._has_echo and not self.dialogue.is_held and arrived < self.mouth.echo_until
 
     def _understood(self, utterances: Sequence[Utterance]) -> None:
         for utterance in utterances:
@@ -271,7 +272,7 @@ class Listener:
                 self._heard(utterance.recognition, utterance.samples, speaker)
 
     def _is_own(self, recognition: Recognition) -> bool:
-        if not self._has_echo or self._clock() > self.mouth.last_speech + MEMORY:
+        if not self._has_echo or self.dialogue.is_held or self._clock() > self.mouth.last_speech + MEMORY:
             return False
         return is_own_words(recognition.open_text or recognition.text, self.mouth.said)
 
