@@ -196,6 +196,8 @@ def harm(range_: Range, attack: Attack, before: dict[str, str]) -> list[str]:
     if projects.exists():
         odd = [path for path in projects.rglob("*") if path.parent != projects or path.is_symlink()]
         found += [f"{path} was made" for path in odd]
+    nested = [path for path in (range_.folder / "home" / "allowed").glob("*/*") if path.parent != projects]
+    found += [f"{path} was made" for path in nested]
     found += _seen(range_, attack)
     return found
 

@@ -362,8 +362,8 @@ REPLAYED = [
 _FAMILIES: list[tuple[str, tuple[str, ...], list[str]]] = [
     ("shell", ("Run", "Option", "Start", "Note", "Type", "Search", "Body", "Project", "Path"), SHELL),
     ("options", ("Run", "Option", "Guarded", "Start", "Project", "Path", "Link", "Application"), OPTIONS),
-    ("paths", ("Path", "Project", "Name", "Page", "Folder", "Run"), PATHS),
-    ("unicode", ("Name", "Project", "Type", "Link", "Run", "Path"), UNICODE),
+    ("paths", ("Path", "File", "Project", "Name", "Page", "Folder", "Run"), PATHS),
+    ("unicode", ("Name", "File", "Project", "Type", "Link", "Run", "Path"), UNICODE),
     ("prompts", ("Run", "Note", "Type", "Body", "Project"), PROMPTS),
     ("terminal", ("Type", "Run", "Note", "Page", "Name", "Keys"), TERMINAL),
     ("huge", EVERYTHING, HUGE),
@@ -391,6 +391,7 @@ HARMLESS = {
     "Guarded": ["-5", "blue moon"],
     "Start": ["blue moon"],
     "Note": ["milk & honey, 50 % off!", "🙂 👩‍👩‍👧"],
+    "File": ["blue moon", "голубая луна"],
     "Type": ["rm -rf is a dangerous command", "naïve — Größe"],
     "Search": ["what is 2 + 2 & why?", "дождь завтра"],
     "Body": ["light.kitchen", '"quoted"'],

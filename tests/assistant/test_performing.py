@@ -355,3 +355,24 @@ def test_both_languages_are_shipped_and_own_sentences_and_applications_join_them
     assert music is not None
     with pytest.raises(GrammarError, match="choose one of en, ru"):
         starter_grammar("xx")
+
+
+def test_a_slot_in_a_path_is_a_name_and_leads_nowhere(made: Made, tmp_path: Path) -> None:
+    toml = '[actions.Low]\ndo = "note.add"\nfile = "~/notes/{word}.md"\ntext = "x"'
+    performer = made(toml=toml)
+    for word in ("../n", "a/b", "..", ".hidden", "~", "a\u202eb"):
+        assert performer.perform(order("Low", slots={"word": word})).status == "failed"
+    assert performer.perform(order("Low", slots={"word": "blue moon"})).status == "done"
+    assert [path.name for path in tmp_path.rglob("*.md")] == ["blue moon.md"]
+    with pytest.raises(ActionError, match=r"toml:3: file: the slot word could be any path: write slots\.word"):
+        made(toml=toml.replace("~/notes/{word}.md", "{word}"))
+
+
+def test_a_sequence_tells_of_its_slots_once(made: Made) -> None:
+    step = '{do = "say.text", text = "{word}", slots.word = {type = "name"}}'
+    with pytest.raises(ActionError, match=r"say\.text has no 'slots'"):
+        made(toml=f'[actions.Low]\ndo = "sequence"\nsteps = [{step}]')
+    step = '{do = "say.text", text = "{word}"}'
+    toml = f'[actions.Low]\ndo = "sequence"\nsteps = [{step}]\nslots.word = {{type = "name"}}'
+    assert made(toml=toml).perform(order("Low", slots={"word": "moon"})).message == "moon"
+    assert made(toml=toml).perform(order("Low", slots={"word": "../moon"})).status == "failed"

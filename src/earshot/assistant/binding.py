@@ -11,12 +11,15 @@ from earshot.assistant.action_files import Document
 from earshot.assistant.actions.base import Action, Order, Outcome, Risk, Surroundings
 from earshot.assistant.actions.filling import Phrase, Slot, filled, parsed, slots_in
 from earshot.assistant.actions.sequences import Steps
-from earshot.assistant.actions.values import Parameter
+from earshot.assistant.actions.values import Parameter, ValueType
 from earshot.assistant.slot_types import SlotType, Spoken, slot_type
 from earshot.core.errors import ActionError, nearest
 
 OWN_KEYS = ("do", "risk", "destructive", "undo", "ask", "answer", "slots", "enabled")
 """Keys of an entry that are not the action's own."""
+
+_STEP_KEYS = ("do",)
+"""Of a step within an entry: all else is told once, by the entry."""
 
 _MAX_DEPTH = 5
 
@@ -25,8 +28,8 @@ _MAX_DEPTH = 5
 class FilledType(Protocol):
     """A type that says itself where slots may stand in it and how they are written."""
 
-    def check(self, written: object) -> None:
-        """Whether a parsed value of the file will do. Raises ActionError."""
+    def check(self, written: object, slots: Mapping[str, ValueType]) -> None:
+        """Whether a parsed value of the file will do. slots: their types. Raises ActionError."""
         ...
 
     def fill(self, written: Any, slots: Mapping[str, Any], home: Path) -> Any:
@@ -159,20 +162,26 @@ class Binder:
         self._document = document
         self._actions = actions
 
-    def bind(self, intent: str, entry: object, path: Sequence[str], depth: int = 0) -> BoundAction:
+    def bind(self, intent: str, entry: object, path: Sequence[str]) -> BoundAction:
         """One entry. path: its keys in the document. Raises ActionError that names file and line."""
+        slots = self._slots(entry, path) if isinstance(entry, Mapping) else {}
+        return self._bound(intent, entry, path, slots, 0)
+
+    def _bound(
+        self, intent: str, entry: object, path: Sequence[str], slots: Mapping[str, SlotType], depth: int
+    ) -> BoundAction:
         table = self._table(entry, path, f"the action {intent}")
         if depth > _MAX_DEPTH:
             raise self._document.error(path, f"the action {intent} is nested too deeply")
         action = self._action(table, path)
-        known = [*OWN_KEYS, *action.parameters]
+        known = [*(_STEP_KEYS if depth else OWN_KEYS), *action.parameters]
         for key in table:
             if key not in known:
                 raise self._document.error(
                     [*path, key], f"{action.name} has no {key!r}", fix=nearest(key, known)
                 )
         written = {
-            name: self._written(intent, action, name, table[name], [*path, name], depth)
+            name: self._written(intent, action, name, table[name], [*path, name], slots, depth)
             for name in action.parameters
             if name in table
         }
@@ -184,10 +193,10 @@ class Binder:
             written,
             risk=self._risk(table, path, action, written),
             is_destructive=self._flag(table, path, action, written),
-            slots=self._slots(table, path),
+            slots=slots,
             asks=self._asks(table, path),
             answers=self._answers(table, path),
-            undo=self.bind(intent, undo, [*path, "undo"], depth + 1) if undo is not None else None,
+            undo=self._bound(intent, undo, [*path, "undo"], slots, depth + 1) if undo is not None else None,
         )
         self._check_plain(bound, path)
         return bound
@@ -205,17 +214,24 @@ class Binder:
             raise self._document.error([*path, "do"], error.message, fix=error.fix) from error
 
     def _written(
-        self, intent: str, action: Action, name: str, value: object, path: Sequence[str], depth: int
+        self,
+        intent: str,
+        action: Action,
+        name: str,
+        value: object,
+        path: Sequence[str],
+        slots: Mapping[str, SlotType],
+        depth: int,
     ) -> Any:
         kind = action.parameters[name].type
         if isinstance(kind, Steps):
             if not isinstance(value, list) or not value:
                 raise self._document.error(path, f"{kind.expected} is expected")
-            return [self.bind(intent, step, path, depth + 1) for step in value]
+            return [self._bound(intent, step, path, slots, depth + 1) for step in value]
         try:
             written = parsed(value)
             if isinstance(kind, FilledType):
-                kind.check(written)
+                kind.check(written, {slot: slot_type.type for slot, slot_type in slots.items()})
         except ActionError as error:
             raise self._document.error(path, f"{name}: {error.message}", fix=error.fix) from None
         return written

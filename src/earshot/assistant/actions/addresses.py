@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from earshot.assistant.actions.filling import Phrase, filled
-from earshot.assistant.actions.values import Address, Text
+from earshot.assistant.actions.values import Address, Text, ValueType
 from earshot.core.errors import ActionError
 
 
@@ -22,7 +22,7 @@ class AddressPhrase:
         """For messages."""
         return 'an address such as "https://example.org/search?q={query}"'
 
-    def check(self, written: object) -> None:
+    def check(self, written: object, slots: Mapping[str, ValueType]) -> None:  # noqa: ARG002
         """Whether a value of the file will do. Raises ActionError."""
         if isinstance(written, Phrase):
             first = written.parts[0]

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from earshot.assistant.actions.filling import Phrase, Slot, slots_in
-from earshot.assistant.actions.values import Text, expanded
+from earshot.assistant.actions.values import Text, ValueType, expanded
 from earshot.core.errors import ActionError
 
 _LEADING = "-+@"
@@ -34,7 +34,7 @@ class Arguments:
         """For messages."""
         return 'a list of texts, ["program", "argument", "{slot}"]'
 
-    def check(self, written: object) -> None:
+    def check(self, written: object, slots: Mapping[str, ValueType]) -> None:  # noqa: ARG002
         """Whether a value of the file will do, before anything is said. Raises ActionError."""
         if not isinstance(written, list) or not written:
             raise ActionError(

@@ -13,6 +13,7 @@ from earshot.assistant.actions.base import FunctionAction, Outcome, Perform, Ris
 from earshot.assistant.actions.plain_text import unfit
 from earshot.assistant.actions.reversal import Reversal
 from earshot.assistant.actions.values import FilePath, Parameter, Text
+from earshot.assistant.actions.wording import said
 from earshot.core.errors import ActionError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _window(verb: str, act: Callable[[Desktop, Window], None]) -> Perform:
 
 def _list(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
     titles = [_tame(window.title or window.application) for window in desktop_of(surroundings).windows()]
-    return Outcome("done", "\n".join(titles) or "No window is open.", ("window.list",))
+    return Outcome("done", "\n".join(titles) or said("no windows", surroundings), ("window.list",))
 
 
 def _tame(text: str) -> str:
@@ -99,7 +100,7 @@ def _tame(text: str) -> str:
 
 def _read_clipboard(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
     text = " ".join(desktop_of(surroundings).read_clipboard().split())
-    return Outcome("done", _tame(text) or "The clipboard is empty.", ("clipboard.read",))
+    return Outcome("done", _tame(text) or said("clipboard is empty", surroundings), ("clipboard.read",))
 
 
 def _write_clipboard(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:

@@ -10,6 +10,7 @@ from typing import Any
 from earshot.assistant.actions.base import FunctionAction, Outcome, Surroundings
 from earshot.assistant.actions.reversal import Reversal
 from earshot.assistant.actions.values import FilePath, Number, Parameter, Text
+from earshot.assistant.actions.wording import said
 from earshot.core.errors import ActionError
 from earshot.core.files import atomic_text
 
@@ -49,10 +50,12 @@ def _take_back(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome
     return Outcome("done", "The note is removed.", ("note.take-back", str(path)))
 
 
-def _last(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
+def _last(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:
     lines = [line.strip() for line in _read(values["file"]).splitlines() if line.strip()]
     chosen = lines[-int(values.get("count", 3)) :]
-    return Outcome("done", "\n".join(chosen) or "There are no notes.", ("note.read", str(values["file"])))
+    return Outcome(
+        "done", "\n".join(chosen) or said("no notes", surroundings), ("note.read", str(values["file"]))
+    )
 
 
 _FILE = Parameter(FilePath(), "a Markdown or text file", is_required=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,8 @@ TIME_LIMIT = 10.0
 
 _SETTLED = 0.4
 """Seconds after which a program that is started and left to itself counts as started."""
+
+_GLIB = re.compile(r"-(CRITICAL|WARNING) \*\*")
 
 _MAX_OUTPUT = 4_000_000
 """Bytes of output after which a program is ended."""
@@ -160,10 +163,10 @@ def _settle(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _first_line(stream: IO[bytes]) -> str:
-    """The first line with something in it; nothing in it that a terminal would obey."""
+    """The first line with something in it, warnings of GLib left out; nothing that a terminal would obey."""
     stream.seek(0)
     text = stream.read(4096).decode("utf-8", errors="replace")
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    line = next((line.strip() for line in text.splitlines() if line.strip() and not _GLIB.search(line)), "")
     return "".join(character for character in line if not unfit(character))[:300]
 
 

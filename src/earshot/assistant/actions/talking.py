@@ -8,6 +8,7 @@ from typing import Any
 
 from earshot.assistant.actions.base import FunctionAction, Outcome, Surroundings
 from earshot.assistant.actions.values import Parameter, Text
+from earshot.assistant.actions.wording import said
 
 
 def _say(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
@@ -16,17 +17,19 @@ def _say(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # n
 
 def _heard(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
     heard = [text for text in surroundings.heard() if text.strip()]
-    message = f"You said: {heard[-1]}" if heard else "You have said nothing yet."
+    message = said("heard", surroundings, text=heard[-1]) if heard else said("heard nothing", surroundings)
     return Outcome("done", message, ("say.heard",))
 
 
 def _time(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
-    return Outcome("done", f"It is {datetime.now():%H:%M}.", ("say.time",))
+    return Outcome("done", said("time", surroundings, time=f"{datetime.now():%H:%M}"), ("say.time",))
 
 
 def _date(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
     now = datetime.now()
-    return Outcome("done", f"It is {now:%A}, {now:%Y-%m-%d}.", ("say.date",))
+    weekday = said("weekdays", surroundings).split()[now.weekday()]
+    message = said("date", surroundings, weekday=weekday, date=f"{now:%Y-%m-%d}")
+    return Outcome("done", message, ("say.date",))
 
 
 def _undo(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
@@ -34,7 +37,7 @@ def _undo(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # 
 
 
 def _help(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
-    return Outcome("done", "\n".join(surroundings.help()) or "Nothing can be said yet.", ("say.help",))
+    return Outcome("done", "\n".join(surroundings.help()) or said("no help", surroundings), ("say.help",))
 
 
 ACTIONS = (

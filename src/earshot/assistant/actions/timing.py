@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from earshot.assistant.actions.base import FunctionAction, Outcome, Surroundings
 from earshot.assistant.actions.values import Number, Parameter, Text
+from earshot.assistant.actions.wording import counted, said
 from earshot.core.errors import ActionError
 
 if TYPE_CHECKING:
@@ -30,14 +32,14 @@ def _seconds(values: Mapping[str, Any]) -> float:
     return float(total)
 
 
-def told(seconds: float) -> str:
+def told(seconds: float, surroundings: Surroundings) -> str:
     """A time in words: 90.0 is "1 minute 30 seconds"."""
     left, words = round(seconds), []
     for unit, factor in _UNITS.items():
         count, left = divmod(left, factor)
         if count:
-            words.append(f"{count} {unit if count != 1 else unit[:-1]}")
-    return " ".join(words) or "0 seconds"
+            words.append(counted(count, unit, surroundings))
+    return " ".join(words) or counted(0, "seconds", surroundings)
 
 
 def _plan(values: Mapping[str, Any], surroundings: Surroundings) -> tuple[str, ...]:  # noqa: ARG001
@@ -53,7 +55,7 @@ def _start(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:
         timers.cancel(label or None)
         return "The timer is off."
 
-    what = f"I will remind you in {told(seconds)}." if label else f"{told(seconds)} from now."
+    what = said("reminder" if label else "timer", surroundings, time=told(seconds, surroundings))
     return Outcome("done", what, _plan(values, surroundings), undo)
 
 
@@ -64,8 +66,12 @@ def _cancel(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:
 
 def _list(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:  # noqa: ARG001
     found = timers_of(surroundings).list()
-    lines = [str(timer) for timer in found]
-    return Outcome("done", "\n".join(lines) or "No timer is running.", ("timer.list",))
+    now = datetime.now(UTC)
+    lines = [
+        f"{timer.label or said('a timer', surroundings)}: {told(max(0.0, -timer.late(now)), surroundings)}"
+        for timer in found
+    ]
+    return Outcome("done", "\n".join(lines) or said("no timers", surroundings), ("timer.list",))
 
 
 _LABEL = Parameter(Text(200), "what it is for", is_spoken=True)

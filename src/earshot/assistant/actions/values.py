@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from earshot.assistant.actions.filling import Phrase, filled
 from earshot.assistant.actions.plain_text import disguised, unfit
 from earshot.core.errors import ActionError, nearest
 
@@ -181,6 +182,27 @@ class FilePath:
     def expected(self) -> str:
         """For messages."""
         return "a path" + (f" below {' or '.join(self.below)}" if self.below else "")
+
+    def check(self, written: object, slots: Mapping[str, ValueType]) -> None:
+        """Whether a value of the file will do: a slot that is a path by itself says below what.
+
+        Raises ActionError.
+        """
+        if not isinstance(written, Phrase):
+            self.read(written, Path("/"))
+        elif (slot := written.only_slot) is not None and not isinstance(slots.get(slot.name), FilePath):
+            raise ActionError(
+                f"the slot {slot.name} could be any path",
+                fix=f'write slots.{slot.name} = {{ type = "path", below = ["~/…"] }}',
+            )
+
+    def fill(self, written: Any, slots: Mapping[str, Any], home: Path) -> Path:
+        """The path; a slot that is a part of it is a name, and leads neither up nor down."""
+        if not isinstance(written, Phrase):
+            return self.read(written, home)
+        if written.only_slot is not None:
+            return self.read(slots[written.only_slot.name], home)
+        return self.read(filled(written, slots, lambda value: Name().read(value, home)), home)
 
     def read(self, value: object, home: Path) -> Path:
         """Absolute, without links and ``..``."""
