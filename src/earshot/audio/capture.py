@@ -20,7 +20,17 @@ from earshot.core.errors import DeviceError
 from earshot.core.types import SAMPLE_RATE, Samples
 
 NoticeKind: TypeAlias = Literal[
-    "behind", "disconnected", "disk", "input", "muted", "overrun", "reconnected", "sink", "speakers", "text"
+    "awake",
+    "behind",
+    "disconnected",
+    "disk",
+    "input",
+    "muted",
+    "overrun",
+    "reconnected",
+    "sink",
+    "speakers",
+    "text",
 ]
 
 

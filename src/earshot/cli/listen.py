@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from earshot.audio.capture import Source
 from earshot.cli._options import live_engine_options, read_grammar, split_list, text_options
 from earshot.cli._outputs import check_folder
 from earshot.cli._screen import choose_screen
@@ -28,6 +29,7 @@ _NOTHING_YET = 10.0
 _EXAMPLES = """\b
 Examples:
   earshot listen
+  earshot listen --wake computer
   earshot listen --device usb --diarize -o meeting.txt -o meeting.srt
   earshot listen --engine vosk --language de --json > events.jsonl
   arecord -q -f S16_LE -r 16000 | earshot listen -"""
@@ -67,6 +69,9 @@ Examples:
 @click.option("--summary", "is_summarized", is_flag=True, help="Also what was said in a few sentences.")
 @click.option("--duration", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop after so long.")
 @click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
+@click.option(
+    "--wake", "wake_words", multiple=True, metavar="WORD", help="Write only what follows this taught word."
+)
 @click.option("--journal/--no-journal", default=True, help="Keep sound and text for 'earshot sessions' [yes].")
 def listen(
     sound: SoundOptions,
@@ -88,6 +93,7 @@ def listen(
     is_summarized: bool,
     duration: float | None,
     is_json: bool,
+    wake_words: tuple[str, ...],
     journal: bool,
 ) -> int:
     """Write down what is said into the microphone, or in PCM on standard input (-), until Ctrl-C.
@@ -126,7 +132,7 @@ def listen(
         spool = SegmentSpool()
         stack.callback(spool.release)
         session = Session(
-            open_source(sound, complain),
+            _gated(open_source(sound, complain), wake_words),
             options,
             sinks=[spool] if saves else [],
             followers=followers,
@@ -144,6 +150,17 @@ def listen(
             else:
                 _forget(session)
     return signals.status
+
+
+def _gated(source: Source, wake_words: tuple[str, ...]) -> Source:
+    """The source, or what follows a wake word in it where such are named."""
+    if not wake_words:
+        return source
+    from earshot.commands import CommandStore
+    from earshot.commands.gate import WakeGate
+    from earshot.live.waking import GatedSource
+
+    return GatedSource(source, WakeGate(CommandStore(), wake_words))
 
 
 def _listen(session: Session, *, is_json: bool) -> None:

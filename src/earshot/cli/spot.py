@@ -20,12 +20,13 @@ from earshot.core.types import Samples
 
 if TYPE_CHECKING:
     from earshot.commands import Spotted, Spotter
+    from earshot.commands.heard import HeardLog
 
 _EXAMPLES = """\b
 Examples:
   earshot spot
   earshot spot --json --false-alarms-per-hour 0.1
-  earshot spot meeting.m4a
+  earshot spot meeting.m4a --running
   earshot spot clips/ --csv clips.csv"""
 
 
@@ -41,6 +42,18 @@ Examples:
     metavar="X",
     help="How many mistakes an hour of speech may bring: fewer means that more commands are missed.",
 )
+@click.option(
+    "--running", "is_running", is_flag=True, help="Also within running speech, with no pause before and after."
+)
+@click.option(
+    "--only", "names", multiple=True, metavar="WORD", help="Hear this command alone; may be given again."
+)
+@click.option(
+    "--keep/--no-keep",
+    "is_kept",
+    default=True,
+    help="Keep the sound of the last 50 live events, to learn [yes].",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
 @click.option(
     "--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Write a table of recordings."
@@ -49,12 +62,15 @@ def spot(
     files: tuple[Path, ...],
     sound: SoundOptions,
     rate: float,
+    is_running: bool,
+    names: tuple[str, ...],
+    is_kept: bool,
     is_json: bool,
     csv_path: Path | None,
 ) -> int:
     """Tell when a taught command is said: in the microphone, until Ctrl-C, or in recordings.
 
-    A command is said by itself, with a short pause before and after it.
+    A command is said by itself, with a short pause before and after it; with --running also in a sentence.
     """
     if sound.source is not None and sound.source != "-":
         files, sound = (*files, Path(sound.source)), replace(sound, source=None)
@@ -62,20 +78,21 @@ def spot(
         if not files:
             raise click.UsageError("--csv is a table of recordings; name some")
         check_folder(csv_path.absolute().parent)
-    new_spotter = _loader(rate)
+    from earshot.commands import CommandStore, Embedder
+    from earshot.commands.heard import HeardLog
+    from earshot.commands.loading import load_spotters
+
+    store = CommandStore()
+    new_spotter = load_spotters(
+        store,
+        Embedder(num_threads=1),
+        names=names,
+        false_alarms_per_hour=rate,
+        is_running=is_running,
+    )
     if files:
         return _spot_files(_recordings(files), new_spotter, is_json=is_json, csv_path=csv_path)
-    return _spot_live(sound, new_spotter(), is_json=is_json)
-
-
-def _loader(rate: float) -> Callable[[], Spotter]:
-    """Load all once; each recording gets a spotter of its own."""
-    from earshot.commands import CommandStore, Embedder, Spotter
-    from earshot.commands.teaching import load_classifier
-
-    embedder = Embedder(num_threads=1)
-    classifier = load_classifier(CommandStore(), embedder, false_alarms_per_hour=rate)
-    return lambda: Spotter(classifier, embedder)
+    return _spot_live(sound, new_spotter(), HeardLog(store) if is_kept else None, is_json=is_json)
 
 
 def _recordings(files: Iterable[Path]) -> list[Path]:
@@ -91,16 +108,16 @@ def _recordings(files: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _spot_live(sound: SoundOptions, spotter: Spotter, *, is_json: bool) -> int:
+def _spot_live(sound: SoundOptions, spotter: Spotter, log: HeardLog | None, *, is_json: bool) -> int:
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())
         source = stack.enter_context(open_source(sound, complain))
         signals = stack.enter_context(StopSignals(source.stop))
         for block in source:
-            _show(spotter.accept(block), None, is_json=is_json)
+            _show(spotter.accept(block), None, is_json=is_json, log=log)
             while source.notices:
                 complain(source.notices.popleft().text)
-        _show(spotter.finish(), None, is_json=is_json)
+        _show(spotter.finish(), None, is_json=is_json, log=log)
     return signals.status
 
 
@@ -145,18 +162,22 @@ def _without_sound(event: Spotted) -> Spotted:
     return replace(event, sound=event.sound[:0])
 
 
-def _show(events: Iterable[Spotted], path: Path | None, *, is_json: bool) -> None:
-    """On standard output, at once."""
+def _show(events: Iterable[Spotted], path: Path | None, *, is_json: bool, log: HeardLog | None = None) -> None:
+    """On standard output, at once; with a number by which 'earshot teach' learns from it."""
     for event in events:
+        number = log.add(event).number if log is not None else None
         if is_json:
             row = {"type": "spotted", "time": round(event.time, 3), "label": event.label}
             row["confidence"] = round(event.confidence, 3)
+            if number is not None:
+                row["number"] = number
             if path is not None:
                 row["file"] = str(path)
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
             where = f"{path}\t" if path is not None else ""
-            click.echo(f"{where}{event.time:.2f}\t{event.label}\t{event.confidence:.2f}")
+            after = f"\t{number}" if number is not None else ""
+            click.echo(f"{where}{event.time:.2f}\t{event.label}\t{event.confidence:.2f}{after}")
 
 
 def _write_table(target: Path, table: Iterable[tuple[Path, list[Spotted]]]) -> None:

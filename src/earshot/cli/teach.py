@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ Examples:
   earshot teach "light on"                       (say it three times)
   earshot teach "light on" one.wav two.wav three.wav
   earshot teach "light on" four.wav --more
+  earshot teach computer --from recordings/computer
+  earshot teach --was-wrong 12
   earshot teach "light on" --rename "lamp on"
   earshot teach --list"""
 
@@ -44,6 +47,21 @@ Examples:
 )
 @click.option("--more", is_flag=True, help="Add recordings to a word that is taught already.")
 @click.option("--reject", is_flag=True, help="The recordings were taken for the word and are not it.")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Learn from all recordings in it: of hundreds, by many voices, a better line is learned.",
+)
+@click.option("--heard", is_flag=True, help="List the last events of 'earshot spot', by number.")
+@click.option(
+    "--was-right",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Event N was right, or was WORD: learn from it.",
+)
+@click.option("--was-wrong", type=click.IntRange(min=1), metavar="N", help="Event N was no command at all.")
 @click.option("--list", "is_list", is_flag=True, help="Tell what is taught.")
 @click.option("--forget", is_flag=True, help="Forget the word and delete its recordings.")
 @click.option("--rename", "new_label", metavar="NAME", help="Call the word otherwise.")
@@ -54,6 +72,10 @@ def teach(
     recordings: int,
     more: bool,
     reject: bool,
+    folder: Path | None,
+    heard: bool,
+    was_right: int | None,
+    was_wrong: int | None,
     is_list: bool,
     forget: bool,
     new_label: str | None,
@@ -62,21 +84,35 @@ def teach(
 
     From recordings, each of the word alone, or from the microphone. Recordings stay on this machine.
     """
+    from earshot.commands.heard import HeardLog
     from earshot.commands.store import CommandStore
 
     if sound.source is not None and sound.source != "-":
         files, sound = (*files, Path(sound.source)), replace(sound, source=None)
     store = CommandStore()
-    if sum([is_list, forget, new_label is not None, more, reject]) > 1:
-        raise click.UsageError("one thing at a time: --list, --forget, --rename, --more or --reject")
+    asked = [is_list, heard, forget, new_label is not None, more, reject]
+    if sum([*asked, was_right is not None, was_wrong is not None]) > 1:
+        raise click.UsageError(
+            "one thing at a time: --list, --heard, --forget, --rename, --more, --reject, "
+            "--was-right or --was-wrong"
+        )
     if is_list:
         return _list(store)
+    if heard:
+        return _list_heard(store)
+    if was_right is not None:
+        return _learn_event(store, was_right, label, is_right=True)
+    if was_wrong is not None:
+        return _learn_event(store, was_wrong, None, is_right=False)
     if label is None:
         raise click.UsageError("name the word to teach")
     if Path(label).suffix and Path(label).is_file():
         raise click.UsageError(f"{label} is a recording; name the word first: earshot teach WORD {label} …")
+    if folder is not None:
+        files = (*files, *_recordings_in(folder))
     if forget:
         store.forget(label)
+        HeardLog(store).forget(label)
         click.echo(f"forgot {label}")
         return 0
     if new_label is not None:
@@ -96,6 +132,49 @@ def _list(store: CommandStore) -> int:
             + (f"\t{len(command.negatives)} rejected" if command.negatives else "")
         )
     return 0
+
+
+def _list_heard(store: CommandStore) -> int:
+    from earshot.commands.heard import HeardLog
+
+    events = HeardLog(store).events()
+    if not events:
+        complain("nothing was heard yet: earshot spot")
+    for event in events:
+        moment = datetime.fromtimestamp(event.moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        click.echo(f"{event.number}\t{moment}\t{event.label}\t{event.confidence:.2f}")
+    return 0
+
+
+def _learn_event(store: CommandStore, number: int, label: str | None, *, is_right: bool) -> int:
+    """Learn from what was heard: that it was right, that it was another command, or none."""
+    from earshot.commands import Embedder, Teacher
+    from earshot.commands.heard import HeardLog
+
+    event, samples = HeardLog(store).find(number)
+    heard = store.find(event.label).label
+    meant = store.find(label).label if label is not None else heard
+    teacher = Teacher(store, Embedder())
+    if not is_right:
+        teacher.learn(heard, samples, "rejected")
+        click.echo(f"{heard}: event {number} rejected")
+        return 0
+    if meant != heard:
+        teacher.learn(heard, samples, "rejected")
+    teacher.learn(meant, samples, "accepted" if meant == heard else "corrected")
+    click.echo(f"{meant}: learned from event {number}")
+    return 0
+
+
+def _recordings_in(folder: Path) -> list[Path]:
+    from earshot.audio.decode import find_recordings
+
+    if not folder.is_dir():
+        raise click.UsageError(f"{folder} is no folder; name recordings without --from")
+    found = find_recordings(folder)
+    if not found:
+        raise AudioError(f"there are no recordings in {folder}", fix="name a folder of sound files")
+    return found
 
 
 def _teach(

@@ -100,11 +100,19 @@ class Cohort:
         scores = (self._background.vectors @ direction - self._background.levels)[is_like]
         if len(scores) < 100:  # of very long commands; they share the tail of all
             scores = self._background.vectors @ direction - self._background.levels
-        ordered = np.sort(scores)[::-1]
-        num_tail = round(_TAIL * len(ordered))
-        start = float(ordered[num_tail])
-        scale = max(float((ordered[:num_tail] - start).mean()), 1e-3)
-        return Tail(start, _CAUTION * num_tail / self._background.hours, scale)
+        return tail_of(scores, self._background.hours, caution=_CAUTION)
+
+
+def tail_of(scores: Matrix, hours: float, *, caution: float) -> Tail:
+    """Of background scores (n,) from so many hours of speech.
+
+    caution: how many times as many other recordings are taken to bring.
+    """
+    ordered = np.sort(scores)[::-1]
+    num_tail = max(1, round(_TAIL * len(ordered)))
+    start = float(ordered[num_tail])
+    scale = max(float((ordered[:num_tail] - start).mean()), 1e-3)
+    return Tail(start, caution * num_tail / hours, scale)
 
 
 class CommandClassifier:

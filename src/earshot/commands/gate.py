@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from earshot.commands.embedding import Embedder
-from earshot.commands.spotter import Spotted, Spotter
+from earshot.commands.loading import load_spotters
+from earshot.commands.spotter import Spotted
 from earshot.commands.store import CommandStore
-from earshot.commands.teaching import load_classifier
 from earshot.core.types import Samples
 
 
 class WakeGate:
-    """Hears wake words of a store in one stream at 16 kHz.
+    """Hears wake words of a store in one stream at 16 kHz, by themselves and within running speech.
 
     names: labels of taught commands. false_alarms_per_hour: of speech without them, all together, positive.
     Raises CommandError when a name is not taught.
@@ -27,14 +27,19 @@ class WakeGate:
         embedder: Embedder | None = None,
     ) -> None:
         self.names = tuple(dict.fromkeys(store.find(name).label for name in names))
-        self._embedder = embedder or Embedder(num_threads=1)
-        self._classifier = load_classifier(store, self._embedder, false_alarms_per_hour=false_alarms_per_hour)
-        self._spotter = Spotter(self._classifier, self._embedder)
+        self._new_spotter = load_spotters(
+            store,
+            embedder or Embedder(num_threads=1),
+            names=self.names,
+            false_alarms_per_hour=false_alarms_per_hour,
+            is_running=True,
+        )
+        self._spotter = self._new_spotter()
 
     def accept(self, samples: Samples) -> list[Spotted]:
         """Take float32 (n,), any n. Returns the wake words that were heard in it, in order of time."""
-        return [event for event in self._spotter.accept(samples) if event.label in self.names]
+        return self._spotter.accept(samples)
 
     def reset(self) -> None:
         """Forget the stream: the next sample is the first of another one."""
-        self._spotter = Spotter(self._classifier, self._embedder)
+        self._spotter = self._new_spotter()

@@ -39,10 +39,15 @@ _LOUD = 4.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """A stretch of sound with a pause on both sides. end: one past its last sample in the stream."""
+    """A stretch of sound that may be a command.
+
+    end: one past its last sample in the stream. width: of a window in seconds; None for what has a pause on
+    both sides and any length.
+    """
 
     end: int
     samples: Samples
+    width: float | None = None
 
     @property
     def duration(self) -> float:

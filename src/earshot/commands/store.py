@@ -105,6 +105,10 @@ class CommandStore:
 
         return [read_audio(self.root / command.key / example.file).samples for example in command.examples]
 
+    def line_path(self, command: Command) -> Path:
+        """Where the line that parts it from running speech is kept; it can be learned again."""
+        return self.root / command.key / "line.npz"
+
     def add(self, label: str, examples: Sequence[tuple[Example, Samples]], *, space: str) -> Command:
         """Add examples to a command, which is made where there is none of that label.
 
@@ -133,6 +137,7 @@ class CommandStore:
         for example in command.examples:
             self._remove_clip(command, example)
         with contextlib.suppress(OSError):
+            self.line_path(command).unlink(missing_ok=True)
             (self.root / command.key).rmdir()
 
     def rename(self, label: str, new_label: str) -> Command:

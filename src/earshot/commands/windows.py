@@ -1,0 +1,65 @@
+"""Windows of fixed length that slide over a stream wherever somebody speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from earshot.audio.vad import FRAME, VoiceActivityDetector
+from earshot.commands.looks import SPEECH, Look
+from earshot.core.types import SAMPLE_RATE, Samples
+
+HOP = 4
+"""Frames of 32 ms between two windows."""
+
+_SPOKEN = 0.5
+"""Share of a window's frames that are speech before it is looked at."""
+
+_HANG = 4
+"""Frames after the last speech in which windows still end."""
+
+
+class WindowCutter:
+    """One stream at 16 kHz. What comes out does not depend on the sizes of the blocks.
+
+    widths: seconds of the windows; each position gives one window of each, as far as they are spoken.
+    """
+
+    def __init__(self, widths: Sequence[float], *, hop: int = HOP) -> None:
+        self._lengths = [(max(1, round(width * SAMPLE_RATE / FRAME)), width) for width in widths]
+        self._hop = hop
+        self._detector = VoiceActivityDetector()
+        self._rest: Samples = np.empty(0, np.float32)
+        self._frames: list[Samples] = []
+        self._is_speech: list[bool] = []
+        self._now = 0
+
+    def accept(self, samples: Samples) -> list[Look]:
+        """Take float32 (n,), any n. Returns the windows that ended in it, in order."""
+        samples = np.nan_to_num(np.clip(samples, -1, 1)).astype(np.float32, copy=False)
+        gathered = np.concatenate([self._rest, samples])
+        probabilities = self._detector.probabilities(samples)
+        looks: list[Look] = []
+        for index, probability in enumerate(probabilities):
+            looks += self._step(gathered[index * FRAME : (index + 1) * FRAME], float(probability))
+        self._rest = gathered[len(probabilities) * FRAME :].copy()
+        return looks
+
+    def finish(self) -> list[Look]:
+        """No more comes: the stream's end is a pause."""
+        return self.accept(np.zeros((self._hop + 1) * FRAME - len(self._rest), np.float32))
+
+    def _step(self, frame: Samples, probability: float) -> list[Look]:
+        most = max(length for length, _ in self._lengths)
+        self._frames.append(frame)
+        self._is_speech.append(probability >= SPEECH)
+        del self._frames[:-most], self._is_speech[:-most]
+        self._now += 1
+        if self._now % self._hop or not any(self._is_speech[-_HANG:]):
+            return []
+        return [
+            Look(self._now * FRAME, np.concatenate(self._frames[-length:]), width)
+            for length, width in self._lengths
+            if sum(self._is_speech[-length:]) >= _SPOKEN * length
+        ]
