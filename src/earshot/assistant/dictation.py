@@ -189,8 +189,9 @@ class Dictation:
         if self._is_selected:
             self._press("backspace")
             return Edit("deleted", self._drop_selected())
-        text = self._units.pop()
+        text = self._units[-1]
         self._paper.press("backspace", len(graphemes(text)))
+        self._units.pop()
         self._shorten(text)
         self._is_begun = self._has_own_mark = False
         return Edit("deleted", text)

@@ -41,6 +41,7 @@ VERBS = {
     "transcribe": Verb("earshot.cli.transcribe", "transcribe", "Write down what is said in recordings."),
     "batch": Verb("earshot.cli.batch", "batch", "Write down thousands of hours, on one machine or many."),
     "listen": Verb("earshot.cli.listen", "listen", "Write down what is said into the microphone."),
+    "dictate": Verb("earshot.cli.dictate", "dictate", "Type what is said into the window you work in."),
     "record": Verb("earshot.cli.record", "record", "Record the microphone, safe from crashes."),
     "sessions": Verb("earshot.cli.sessions", "sessions", "Recover, export and remove what was listened to."),
     "meeting": Verb("earshot.cli.meeting", "meeting", "Make minutes of a meeting: who said what."),

@@ -92,19 +92,19 @@ class Desktop(Protocol):
         ...
 
 
-def find_desktop(environment: Mapping[str, str] = os.environ) -> Desktop:
+def find_desktop(environment: Mapping[str, str] = os.environ, *, types: bool = True) -> Desktop:
     """The desktop that this process runs in.
 
-    environment: tells which by WAYLAND_DISPLAY and DISPLAY, and is what the programs get.
-    Raises ActionError where there is no display, or the program that types is missing.
+    environment: tells which by WAYLAND_DISPLAY and DISPLAY, and is what the programs get. types: whether it
+    must be able to type. Raises ActionError where there is no display, or the program that types is missing.
     """
     from earshot.assistant.desktop.wayland import WaylandDesktop
     from earshot.assistant.desktop.x11 import X11Desktop
 
     if environment.get("WAYLAND_DISPLAY"):
-        return WaylandDesktop(environment)
+        return WaylandDesktop(environment, types=types)
     if environment.get("DISPLAY"):
-        return X11Desktop(environment)
+        return X11Desktop(environment, types=types)
     raise ActionError(
         "there is no display", fix="run it in a desktop session, where DISPLAY or WAYLAND_DISPLAY is set"
     )

@@ -31,15 +31,20 @@ _WTYPE_MODIFIERS = {
 
 class WaylandDesktop:
     """See ``Desktop``. environment: its WAYLAND_DISPLAY and XDG_RUNTIME_DIR say which compositor.
+    types: whether it must be able to type.
 
-    Raises ActionError where neither ``wtype`` nor ``ydotool`` is there.
+    Raises ActionError where it must, and neither ``wtype`` nor ``ydotool`` is there.
     """
 
     name = "wayland"
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, types: bool = True) -> None:
         self._programs = Programs({**environment, "LC_ALL": "C.UTF-8"})
-        self._typist = self._programs.choose("wtype", "ydotool", purpose="typing on Wayland")
+        self._typist = (
+            "ydotool" if self._programs.has("ydotool") and not self._programs.has("wtype") else "wtype"
+        )
+        if types:
+            self._programs.choose("wtype", "ydotool", purpose="typing on Wayland")
         self._has_sway = bool(environment.get("SWAYSOCK")) and self._programs.has("swaymsg")
         self._notifier = Notifier(environment)
 

@@ -31,24 +31,25 @@ _PICTURES = {
 
 
 class X11Desktop:
-    """See ``Desktop``. environment: its DISPLAY says which server.
+    """See ``Desktop``. environment: its DISPLAY says which server. types: whether it must be able to type.
 
-    Raises ActionError where ``xdotool`` is missing.
+    Raises ActionError where it must, and ``xdotool`` or ``xmodmap`` is missing.
     """
 
     name = "x11"
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, types: bool = True) -> None:
         # Text is read by the programs in the locale's encoding.
         self._programs = Programs({**environment, "LC_ALL": "C.UTF-8"})
-        self._programs.choose("xdotool", purpose="typing on X11")
+        if types:
+            for program in ("xdotool", "xmodmap"):
+                self._programs.choose(program, purpose="typing on X11")
         self._spare_keys = SpareKeys(self._programs)
         self._notifier = Notifier(environment)
 
     def type_text(self, text: str) -> None:
         """See ``Desktop``."""
         typed_lines(text)  # says what may not be typed, before anything is
-        self._programs.choose("xmodmap", purpose="typing on X11")
         for piece in self._spare_keys.pieces(text):
             self._type_piece(piece)
 
