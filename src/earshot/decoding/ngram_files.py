@@ -1,7 +1,7 @@
 """Files of language models: ARPA, which all toolkits read, and a binary form that loads at once.
 
-The binary form (``.ngrams``) holds a mark, a line of JSON, the words, and the arrays as they lie in memory, least
-significant byte first. It is mapped, not read, so programs that use the same file share its memory.
+The binary form (``.ngrams``) holds a mark, a line of JSON, the words, and the arrays as they lie in memory,
+least significant byte first. It is mapped, not read, so programs that use the same file share its memory.
 """
 
 from __future__ import annotations
