@@ -2,7 +2,7 @@
 
     python tools/commands12/prepare.py SPEECH WORK
 
-SPEECH: a folder of corpora with manifests. WORK: gets sounds.npy, clips.json, pieces.npy, noise.npy, guides.npy.
+SPEECH: a folder of corpora with manifests. WORK: where the arrays go.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from earshot.commands.clip_sounds import load_clips, pieces_of_speech
 from earshot.commands.dataset import read_clips
 from earshot.commands.embedding import ClipEncoder
 
-RUNNING_SPEECH = ("librispeech", "librispeech_speakers", "ljspeech", "vctk_p239", "spoken_orders", "not_wake_words")
+RUNNING_SPEECH = (
+    "librispeech",
+    "librispeech_speakers",
+    "ljspeech",
+    "vctk_p239",
+    "spoken_orders",
+    "not_wake_words",
+)
 NUM_PIECES = 6_000
 
 
@@ -37,7 +44,9 @@ def main() -> None:
     pieces = pieces[rng.permutation(len(pieces))[:NUM_PIECES]]
     np.save(work / "pieces.npy", pieces.astype(np.float16))
     print(len(pieces), "pieces of running speech", flush=True)
-    noise = {path.stem: read_audio(path).samples.astype(np.float16) for path in find_recordings(speech / "noise")}
+    noise = {
+        path.stem: read_audio(path).samples.astype(np.float16) for path in find_recordings(speech / "noise")
+    }
     np.savez(work / "noise.npz", **noise)
     encoder = ClipEncoder()
     guides = [encoder.statistics(sound) for sound in (*sounds, *pieces)]

@@ -14,6 +14,7 @@
     ├── SessionError       (ValueError)    a recorded session is absent, in use, damaged or of another version
     ├── ServerError        (ValueError)    a server cannot be set up as asked
     ├── CommandError       (ValueError)    a spoken command cannot be taught, found or kept
+    ├── TrainingError      (ValueError)    a net cannot be trained as asked
     ├── GrammarError       (ValueError)    a grammar of the assistant is wrong
     ├── ActionError        (RuntimeError)  an action of the assistant is wrong, or cannot be carried out
     ├── SpeakerError       (ValueError)    a voice cannot be enrolled, told apart, found or kept
@@ -101,6 +102,10 @@ class CommandError(EarshotError, ValueError):
 
 class SpeakerError(EarshotError, ValueError):
     """A voice cannot be enrolled, told apart, found or kept."""
+
+
+class TrainingError(EarshotError, ValueError):
+    """A net cannot be trained as asked, or not from this data."""
 
 
 class GrammarError(EarshotError, ValueError):

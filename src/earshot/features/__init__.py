@@ -8,6 +8,7 @@ from earshot.features.deltas import deltas, with_deltas
 from earshot.features.front_end import FeatureStream, FrontEnd, Spectrogram
 from earshot.features.mel import LogMel, MelOptions
 from earshot.features.mfcc import Mfcc, MfccOptions
+from earshot.features.multi_resolution import MultiResolutionMel, MultiResolutionOptions
 from earshot.features.normalise import RunningNormaliser, Statistics, normalise
 from earshot.features.stft import StftOptions
 
@@ -18,6 +19,8 @@ __all__ = [
     "MelOptions",
     "Mfcc",
     "MfccOptions",
+    "MultiResolutionMel",
+    "MultiResolutionOptions",
     "RunningNormaliser",
     "Spectrogram",
     "Statistics",

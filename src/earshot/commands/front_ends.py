@@ -1,0 +1,70 @@
+"""What the nets of commands are fed, by name: a function of one second of sound each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from earshot.commands.embedding import ClipEncoder
+from earshot.core.errors import CommandError, nearest
+from earshot.core.types import Samples
+from earshot.features import LogMel, MelOptions, Mfcc, MfccOptions
+from earshot.features.multi_resolution import MultiResolutionMel, MultiResolutionOptions
+
+Array = npt.NDArray[np.float32]
+FrontEndFunction = Callable[[Samples], Array]
+
+NUM_MELS = 40
+FLOOR = 1e-5
+"""Least power of a filter: about the noise of a 16-bit recording, so digital silence is nothing special."""
+
+
+def _mel_options() -> MelOptions:
+    return MelOptions(num_mels=NUM_MELS, low_frequency=20.0, floor=FLOOR)
+
+
+def _log_mel() -> FrontEndFunction:
+    """(1, 98, 40)."""
+    front_end = LogMel(_mel_options())
+    return lambda samples: front_end(samples)[None]
+
+
+def _mfcc() -> FrontEndFunction:
+    """(1, 98, 20)."""
+    front_end = Mfcc(MfccOptions(_mel_options(), num_ceps=20))
+    return lambda samples: front_end(samples)[None]
+
+
+def _waveform() -> FrontEndFunction:
+    """(1, 16000)."""
+    return lambda samples: samples[None]
+
+
+def _multi_resolution() -> FrontEndFunction:
+    """(3, 98, 40): windows of 16, 32 and 64 ms."""
+    front_end = MultiResolutionMel(MultiResolutionOptions(num_mels=NUM_MELS, floor=FLOOR))
+    return lambda samples: front_end(samples)
+
+
+def _moonshine() -> FrontEndFunction:
+    """(576,): mean and standard deviation of the embedded encoder's frames; 10 ms a clip."""
+    return ClipEncoder().statistics
+
+
+_FRONT_ENDS: dict[str, Callable[[], FrontEndFunction]] = {
+    "log-mel": _log_mel,
+    "mfcc": _mfcc,
+    "waveform": _waveform,
+    "multi-resolution": _multi_resolution,
+    "moonshine": _moonshine,
+}
+
+
+def load_front_end(name: Any) -> FrontEndFunction:
+    """Samples, float32 (16000,), to float32 features. Raises CommandError for an unknown name."""
+    if name not in _FRONT_ENDS:
+        raise CommandError(f"there is no front end {name!r}", fix=nearest(str(name), _FRONT_ENDS))
+    return _FRONT_ENDS[name]()
