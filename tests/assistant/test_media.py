@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from tests.cli.command import Result, earshot_process
+from tests.live.virtual_microphone import VirtualMicrophone, start_virtual_microphone
 
 PATIENCE = 30.0
 """Seconds to wait for a player on a loaded machine; nothing is judged by them."""
@@ -138,3 +139,31 @@ def test_without_a_player_to_start_it_is_told(session: Session) -> None:
     assert result.status == 1
     assert len(result.error_lines) == 1
     assert "a-player-that-nobody-has" in result.errors
+
+
+@pytest.fixture(scope="module")
+def loudspeaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualMicrophone]:
+    """A sound server of its own with one output."""
+    yield from start_virtual_microphone(tmp_path_factory.mktemp("pa"))
+
+
+def test_the_sound_server_gets_louder_softer_and_back(loudspeaker: VirtualMicrophone, tmp_path: Path) -> None:
+    environment = {**loudspeaker.environment, "EARSHOT_HOME": str(tmp_path / "earshot")}
+
+    def do(*arguments: str) -> str:
+        return earshot_process("assistant", *arguments, environment=environment).output
+
+    def pactl(what: str) -> str:
+        asked = ["pactl", what, "@DEFAULT_SINK@"]
+        return subprocess.run(asked, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert do("do", "set the volume to thirty percent") == "The volume is 30 percent.\n"
+    assert " 30% " in pactl("get-sink-volume")
+    assert do("do", "louder") == "The volume is 40 percent.\n"
+    assert do("undo") == "The volume is 30 percent.\n"
+    assert " 30% " in pactl("get-sink-volume")
+    do("do", "mute")
+    assert "yes" in pactl("get-sink-mute")
+    assert do("do", "выключи звук", "--language", "ru") == "Звук выключен.\n"
+    assert do("do", "включи звук", "--language", "ru") == "Звук включён.\n"
+    assert "no" in pactl("get-sink-mute")
