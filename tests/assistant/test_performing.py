@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from earshot.assistant import Grammar, assert_examples
 from earshot.assistant.actions.base import Order, Risk, Surroundings
+from earshot.assistant.actions.registry import Registry
 from earshot.assistant.audit import AuditLog, Entry
 from earshot.assistant.homes import STARTER
 from earshot.assistant.performing import ActionBook, Performer
@@ -376,3 +378,20 @@ def test_a_sequence_tells_of_its_slots_once(made: Made) -> None:
     toml = f'[actions.Low]\ndo = "sequence"\nsteps = [{step}]\nslots.word = {{type = "name"}}'
     assert made(toml=toml).perform(order("Low", slots={"word": "moon"})).message == "moon"
     assert made(toml=toml).perform(order("Low", slots={"word": "../moon"})).status == "failed"
+
+
+def test_the_entries_of_the_page_are_what_they_say(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "assistant_actions.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "page.toml"
+    path.write_text("\n".join(block for block in blocks if "[actions." in block), encoding="utf-8")
+    book = ActionBook.load(path)
+    tea, light = book.for_intent("MakeTea"), book.for_intent("LightOn")
+    assert tea is not None
+    assert tea.needed() == ("minutes",)
+    assert light is not None
+    assert light.needed() == ("room",)
+    for name in Registry():
+        stem, _, end = name.partition(".")
+        is_told = f"`{name}`" in page or (f"`{stem}." in page and f"`.{end}`" in page)
+        assert is_told or end in ("take-back", "discard"), f"{name} is not on the page"
