@@ -3,6 +3,8 @@
     python benchmarks/assistant.py orders [--half asked] [--snr clean,24,21,18,15,12,9,6] [--every 1]
     python benchmarks/assistant.py outside          speech that is no order; single words against other words
     python benchmarks/assistant.py cost             loading 1,000 templates; held against free decoding
+    python benchmarks/assistant.py latency [--count 40]   end of speech → action started, in real time
+    python benchmarks/assistant.py waiting          what it costs while nobody speaks to it
     python benchmarks/assistant.py attacks          hostile words, carried out in a temporary home
 
 Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``: spoken_orders (201 orders by strangers,
@@ -28,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+import assistant_latency
 from earshot.assistant import CommandRecognizer, Grammar, Recognition
 from earshot.audio.decode import read_audio
 from earshot.core.types import Audio, Samples
@@ -243,15 +246,21 @@ def resist() -> None:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["orders", "outside", "cost", "attacks"])
+    parser.add_argument("part", choices=["orders", "outside", "cost", "attacks", "latency", "waiting"])
     parser.add_argument("--half", choices=["written", "asked"], default="asked")
     parser.add_argument("--snr", default="clean,24,21,18,15,12,9,6")
     parser.add_argument("--every", type=int, default=1, help="only every n-th recording")
+    parser.add_argument("--count", type=int, default=40, help="orders that are played for latency")
     parser.add_argument("--show", action="store_true", help="print orders that were not understood")
     options = parser.parse_args()
     if options.part == "orders":
         ratios = [None if part == "clean" else float(part) for part in options.snr.split(",")]
         ask_orders(options.half, ratios, options.every, is_shown=options.show)
+    elif options.part == "latency":
+        rows = orders(options.half)[:: options.every][: options.count]
+        assistant_latency.tell(assistant_latency.measure(GRAMMAR, [ORDERS / row["audio"] for row in rows]))
+    elif options.part == "waiting":
+        assistant_latency.waiting(GRAMMAR, SPEECH)
     elif options.part == "outside":
         outside(options.every)
     elif options.part == "attacks":

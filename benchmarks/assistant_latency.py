@@ -6,6 +6,7 @@ speech ends is told by forced alignment of what was said, which has no part in t
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import tempfile
@@ -27,6 +28,8 @@ from earshot.assistant.replies import DialogueOptions, Expectation, Reply
 from earshot.assistant.speaking import Mouth
 from earshot.assistant.understanding import Understanding
 from earshot.audio.decode import read_audio
+from earshot.commands import CommandStore, Embedder, Spotter, Teacher
+from earshot.commands.teaching import load_classifier
 from earshot.core.types import SAMPLE_RATE, Audio, Samples
 from earshot.engines import EngineOptions, load_engine
 from earshot.engines.alignment import find_aligner
@@ -98,6 +101,40 @@ def tell(played: Sequence[Played]) -> None:
     )
 
 
+def waiting(grammar: Path, speech: Path) -> None:
+    """Share of one core while it is asleep in quiet and in speech, and while it listens to everything."""
+    engine = load_engine("moonshine", EngineOptions(num_threads=1))
+    understanding = Understanding(Grammar.load(grammar), engine)
+    quiet = np.random.default_rng(1).normal(0, 1e-3, 60 * SAMPLE_RATE).astype(np.float32)
+    reading = np.concatenate(
+        [
+            read_audio(path).samples
+            for path in sorted((speech / "librispeech").rglob("*"))
+            if path.suffix in (".opus", ".flac", ".wav")
+        ][:6]
+    )
+    with tempfile.TemporaryDirectory() as name:
+        store, embedder = CommandStore(Path(name) / "commands"), Embedder(num_threads=1)
+        clips = [
+            read_audio(path).samples for path in sorted((speech / "wake_words" / "computer").iterdir())[:3]
+        ]
+        Teacher(store, embedder).teach("computer", [(str(n), clip) for n, clip in enumerate(clips)])
+        classifier = load_classifier(store, embedder)
+        for what, sound in (("quiet", quiet), ("speech", reading)):
+            for how, spotted, is_open in (
+                ("asleep, key alone", None, False),
+                ("asleep, wake phrase", lambda: Spotter(classifier, embedder), False),
+                ("open microphone", None, True),
+            ):
+                ears = Ears(understanding, spotted, ["computer"])
+                book, _ = _actions(Path(name))
+                begun = time.process_time()
+                source = PacedSound(sound, speed=math.inf)
+                _run(source, understanding, book, Path(name), ears=ears, is_open=is_open)
+                share = (time.process_time() - begun) / (len(sound) / SAMPLE_RATE)
+                print(f"{what}, {how}: {100 * share:.2f} % of a core", flush=True)
+
+
 def _actions(folder: Path) -> tuple[ActionBook, Path]:
     program, noted = folder / "note-time", folder / "times"
     program.write_text(f'#!/bin/sh\ndate +%s.%N >> "{noted}"\n')
@@ -107,16 +144,24 @@ def _actions(folder: Path) -> tuple[ActionBook, Path]:
     return ActionBook.load(actions), noted
 
 
-def _run(source: PacedSound, understanding: Understanding, book: ActionBook, home: Path) -> list[Reply]:
+def _run(
+    source: PacedSound,
+    understanding: Understanding,
+    book: ActionBook,
+    home: Path,
+    *,
+    ears: Ears | None = None,
+    is_open: bool = True,
+) -> list[Reply]:
     replies: list[Reply] = []
     surroundings = Surroundings(None, None, lambda _: None, lambda: (), home, dict(os.environ))
     dialogue = Dialogue(
-        Performer(book, surroundings), understanding.grammar, options=DialogueOptions(is_open=True)
+        Performer(book, surroundings), understanding.grammar, options=DialogueOptions(is_open=is_open)
     )
     mouth = Mouth(None, None)
     listener = Listener(
         source,
-        Ears(understanding),
+        ears or Ears(understanding),
         dialogue,
         lambda reply: replies.append(reply) if isinstance(reply, Reply) else None,
         mouth=mouth,

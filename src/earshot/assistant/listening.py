@@ -166,10 +166,14 @@ class Listener:
 
     # --- the loop ---
 
-    def run(self) -> None:
-        """Until the source ends. Raises AudioError where it does not open or breaks off."""
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Until the source ends. Raises AudioError where it does not open or breaks off.
+
+        ready: called when the source is open.
+        """
         try:
             self._pump.open()
+            ready()
             self._pump.start()
             self._loop()
         finally:

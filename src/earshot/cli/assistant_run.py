@@ -141,8 +141,7 @@ def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Par
     )
     signals = stack.enter_context(StopSignals(listener.stop))
     face.server = _serve(listener, stack)
-    face.begin(options, language)
-    listener.run()
+    listener.run(lambda: face.begin(options, language))
     return signals.status
 
 
