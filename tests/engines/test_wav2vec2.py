@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from difflib import SequenceMatcher
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,8 +22,11 @@ from earshot.decoding.automaton import Automaton
 from earshot.decoding.constraint import TokenConstraint
 from earshot.decoding.ctc import align
 from earshot.decoding.network import Network
+from earshot.decoding.ngram_files import write_ngrams
+from earshot.decoding.ngram_training import train_ngrams
 from earshot.engines import EngineOptions, load_engine
 from earshot.engines.wav2vec2 import Wav2Vec2Recognizer, _stitched, _window_starts
+from earshot.text.error_rate import character_error_rate, total
 from tests.conftest import SAMPLE_TEXT
 from tests.engines.conformance import Conformance, finals_of, run_stream
 from tests.engines.tiny_wav2vec2 import PHRASES, TEXT, VOCABULARY, one_thread, train_tiny
@@ -98,6 +102,43 @@ def _sentence(text: str) -> Automaton:
     network = Network()
     network.gap(network.spell(network.start, text), network.final)
     return Automaton(network)
+
+
+def test_a_language_model_mends_what_noise_spoils(
+    checkpoint: Path, loaded: Wav2Vec2Recognizer, sample: Audio, tmp_path: Path
+) -> None:
+    texts = [text for _, _, text in PHRASES]
+    path = tmp_path / "dickens.arpa.gz"
+    write_ngrams(train_ngrams([text.split() for text in texts], 3), path)
+    options = EngineOptions(model=str(checkpoint), language_model=str(path))
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.015, len(sample.samples)).astype(np.float32)
+    noisy = Audio(sample.samples + noise)
+    pieces = [piece(noisy, start, end) for start, end, _ in PHRASES]
+    alone = [transcript.text for transcript in loaded.transcribe_batch(pieces)]
+    with closing(load_engine("wav2vec2", options)) as recognizer:
+        transcripts = recognizer.transcribe_batch(pieces)
+    errors, fewer = (
+        total(map(character_error_rate, texts, found)).num_errors
+        for found in (alone, [transcript.text for transcript in transcripts])
+    )
+    assert fewer < errors
+    for transcript in transcripts:
+        starts = [word.start for word in transcript.segments[0].words]
+        assert starts == sorted(starts)  # type: ignore[type-var]
+
+
+def test_hot_words_are_taken_without_a_language_model(loaded: Wav2Vec2Recognizer, sample: Audio) -> None:
+    start, end, text = PHRASES[1]
+    (transcript,) = loaded.transcribe_batch([piece(sample, start, end)], hot_words=("Wisdom",))
+    assert transcript.text == text
+
+
+def test_engines_that_take_no_language_model_say_so(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match=r"takes no language model: use .*wav2vec2"):
+        load_engine("scripted", EngineOptions(language_model="model.arpa"))
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_engine("wav2vec2", EngineOptions(str(checkpoint), language_model=str(tmp_path / "absent")))
 
 
 def test_a_recording_with_silence_is_cut_and_read(loaded: Wav2Vec2Recognizer, sample: Audio) -> None:

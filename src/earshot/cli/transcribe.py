@@ -92,6 +92,13 @@ Examples:
     metavar="FILE",
     help="Only these phrases: one a line, or JSGF.",
 )
+@click.option(
+    "--lm",
+    "language_model",
+    type=click.Path(),
+    metavar="FILE",
+    help="A language model of 'earshot lm', for engines that take one (wav2vec2).",
+)
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="Hear only channel N; else all mixed.")
 @click.option(
     "--max-line-width",
@@ -139,6 +146,7 @@ def transcribe(
     speakers: SpeakerOptions | None,
     hot_words: tuple[str, ...],
     grammar: Path | None,
+    language_model: str | None,
     channel: int | None,
     max_line_width: int,
     max_line_count: int,
@@ -172,6 +180,7 @@ def transcribe(
         grammar=read_grammar(grammar) if grammar else None,
         hot_words=split_list(hot_words),
         speakers=speakers,
+        language_model=language_model,
     )
     hearing = Hearing(channel, _raw_format(raw_rate, raw_channels, raw_format))
     style = FormatOptions(

@@ -80,6 +80,7 @@ class EngineOptions:
     device: "cpu", or what the engine's library calls its accelerators.
     task: most engines only transcribe.
     max_pause: of live streams, seconds of silence that end what sounds unfinished; None for the engine's own.
+    language_model: the file of an n-gram model (ARPA or binary), for engines that take one.
     """
 
     model: str | None = None
@@ -88,6 +89,7 @@ class EngineOptions:
     device: str = "cpu"
     task: Task = "transcribe"
     max_pause: float | None = None
+    language_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Engine:
 
     summary: one line for ``earshot doctor``. extra: the pip extra that brings it, None when built in.
     modules: what must be importable. has_default_model: whether it works without naming a model.
-    tasks: what it can be asked to write.
+    tasks: what it can be asked to write. takes_language_model: whether it decodes with n-grams when asked.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Engine:
     modules: tuple[str, ...] = ()
     has_default_model: bool = False
     tasks: frozenset[Task] = frozenset({"transcribe"})
+    takes_language_model: bool = False
 
     @property
     def missing_modules(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def load_engine(name: str = DEFAULT_ENGINE, options: EngineOptions | None = None
     """Load a recognizer by the name of its engine.
 
     Raises UnknownEngineError, MissingExtraError with the pip command, ModelError, or UnsupportedError when the
-    engine cannot do the task or has no say in the pauses.
+    engine cannot do the task, takes no language model or has no say in the pauses.
     """
     engine = find_engine(name)
     options = options or EngineOptions()
@@ -61,6 +61,9 @@ def load_engine(name: str = DEFAULT_ENGINE, options: EngineOptions | None = None
     if options.task not in engine.tasks:
         able = [other for other in engine_names() if options.task in find_engine(other).tasks]
         raise UnsupportedError(f"the engine {name!r} does not {options.task}", fix=f"use {' or '.join(able)}")
+    if options.language_model is not None and not engine.takes_language_model:
+        able = [other for other in engine_names() if find_engine(other).takes_language_model]
+        raise UnsupportedError(f"the engine {name!r} takes no language model", fix=f"use {' or '.join(able)}")
     recognizer = engine.load(options)
     if options.max_pause is not None:
         if not isinstance(recognizer, OfflineRecognizer):

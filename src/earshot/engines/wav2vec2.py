@@ -19,8 +19,11 @@ from earshot.core.errors import EngineError, UnsupportedError
 from earshot.core.optional import require
 from earshot.core.types import SAMPLE_RATE, Audio, Capabilities, Grammar, Segment, Transcript
 from earshot.decoding.constraint import TokenConstraint, Vocabulary
-from earshot.decoding.ctc import LogProbs, greedy, spell_words
+from earshot.decoding.ctc import LogProbs
 from earshot.decoding.ctc_beam import search_ctc
+from earshot.decoding.ctc_decoder import CtcDecoder
+from earshot.decoding.ngram_files import read_ngrams
+from earshot.decoding.ngram_model import NgramModel
 from earshot.engines.base import Engine, EngineOptions, check_request
 from earshot.engines.constrained import Searched
 from earshot.engines.offline import OfflineRecognizer
@@ -40,6 +43,7 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
     folder: holds config.json, vocab.json, preprocessor_config.json and the weights. name: how it calls itself.
     language: what is spoken; must be one of the model's where the model names them. num_threads: of torch,
     while it recognizes; None leaves torch as it is. device: "cpu", "cuda", "cuda:1", "mps" ….
+    language_model: what is likely to be said, in words or letters; None decodes greedily, or for hot words.
     window, overlap: seconds; longer stretches are heard in windows whose log-probabilities are joined in the
     middle of their overlap.
 
@@ -57,6 +61,7 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
         language: str | None = None,
         num_threads: int | None = None,
         device: str = "cpu",
+        language_model: NgramModel | None = None,
         window: float = _WINDOW,
         overlap: float = _OVERLAP,
     ) -> None:
@@ -69,11 +74,22 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
                 f"{self.name} knows {', '.join(sorted(languages))}, not {language}",
                 fix="leave --language out, or choose another model",
             )
-        self.capabilities = Capabilities(
-            word_times=True, confidences=True, languages=languages, max_duration=window
-        )
         self._language = language or (min(languages) if len(languages) == 1 else None)
         self._net: CtcNet | None = CtcNet(folder, num_threads=num_threads, device=device)
+        self._decoder = CtcDecoder(
+            self._net.symbols,
+            self._net.blank,
+            frame_shift=self._net.frame_shift,
+            delimiter=self._net.delimiter,
+            model=language_model,
+        )
+        self.capabilities = Capabilities(
+            word_times=True,
+            confidences=True,
+            hot_words=self._decoder.takes_hot_words,
+            languages=languages,
+            max_duration=window,
+        )
         self._vocabulary: Vocabulary | None = None
         shift = self._net.frame_shift
         self._window = max(1, round(window * SAMPLE_RATE / shift)) * shift
@@ -89,7 +105,7 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
         four clips of a second took 2.13 s in a batch and 2.11 s one by one.
         """
         check_request(self.name, self.capabilities, grammar, hot_words)
-        return [self._transcript(audio) for audio in audios]
+        return [self._transcript(audio, hot_words) for audio in audios]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -137,12 +153,11 @@ class Wav2Vec2Recognizer(OfflineRecognizer):
             raise EngineError(f"{self.name} is closed", fix="load it again")
         return self._net
 
-    def _transcript(self, audio: Audio) -> Transcript:
-        net = self._open_net()
+    def _transcript(self, audio: Audio, hot_words: Sequence[str] = ()) -> Transcript:
+        self._open_net()
         if not audio.samples.any():  # digital silence has no variance to normalise by
             return Transcript((), self._language, audio.duration, self.name)
-        spans = greedy(self.log_probs(audio), net.blank)
-        words = spell_words(spans, net.symbols, frame_shift=net.frame_shift, delimiter=net.delimiter)
+        words = self._decoder.words(self.log_probs(audio), hot_words=hot_words)
         segments: tuple[Segment, ...] = ()
         if words:
             text = " ".join(word.text for word in words)
@@ -216,6 +231,7 @@ def _load(options: EngineOptions) -> Wav2Vec2Recognizer:
         language=options.language,
         num_threads=options.num_threads,
         device=options.device,
+        language_model=read_ngrams(options.language_model) if options.language_model else None,
     )
 
 
@@ -225,4 +241,5 @@ ENGINE = Engine(
     _load,
     extra="wav2vec2",
     modules=("torch", "transformers"),
+    takes_language_model=True,
 )

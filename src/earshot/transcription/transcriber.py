@@ -38,7 +38,8 @@ WarningCallback: TypeAlias = Callable[[str], None]
 class TranscriptionOptions:
     """What to transcribe with.
 
-    engine, model, language, num_threads, device, task, max_pause: see ``earshot.engines.EngineOptions``.
+    engine, model, language, num_threads, device, task, max_pause, language_model: see
+    ``earshot.engines.EngineOptions``.
     word_times: find the time of every word by forced alignment where the engine gives none and an aligner
     knows the language. punctuation: add marks and capitals where the engine writes none, in languages that have
     a net for it. numbers: all in words or in digits, None for as the engine writes them. sentences: a segment a
@@ -61,12 +62,19 @@ class TranscriptionOptions:
     grammar: Grammar | None = None
     hot_words: tuple[str, ...] = ()
     speakers: SpeakerOptions | None = None
+    language_model: str | None = None
 
     @property
     def engine_options(self) -> EngineOptions:
         """What concerns the engine."""
         return EngineOptions(
-            self.model, self.language, self.num_threads, self.device, self.task, self.max_pause
+            self.model,
+            self.language,
+            self.num_threads,
+            self.device,
+            self.task,
+            self.max_pause,
+            self.language_model,
         )
 
 
