@@ -14,6 +14,7 @@ VERBS = {
     "recipes": Verb(_RECIPES, "recipes", "List corpora that are known by name, with their licences."),
     "get": Verb(_RECIPES, "get", "Download one of them, or take your archive of it."),
     "import": Verb(_MANIFESTS, "import_command", "Make a manifest of a folder or another tool's manifest."),
+    "record": Verb("earshot.cli.corpus_record", "record", "Read a text aloud, phrase by phrase."),
     "check": Verb(_MANIFESTS, "check", "Listen to everything, and tell what is wrong."),
     "stats": Verb(_MANIFESTS, "stats", "Hours, speakers, letters; in figures or a picture."),
     "split": Verb(_PARTS, "split", "Part it, so that no speaker is on two sides."),
@@ -25,6 +26,7 @@ VERBS = {
 _EXAMPLES = """\b
 Examples:
   earshot corpus get librispeech --part dev-clean -o librispeech
+  earshot corpus record --text book.txt -o my-voice --language ru
   earshot corpus import recordings/ -o all.jsonl --language mdw
   earshot corpus check all.jsonl -o good.jsonl
   earshot corpus stats good.jsonl --plot good.png
