@@ -357,7 +357,7 @@ class Dialogue:
     def _end_dictation(self, now: float) -> list[Reply]:
         self._dictation = None
         self._follow_up(now)
-        return [Reply("cancelled", "")]
+        return [Reply("dictation-over")]
 
     def _dictate(self, dictation: Dictates, text: str, now: float) -> list[Reply]:
         if not text:

@@ -32,6 +32,7 @@ ReplyKind: TypeAlias = Literal[
     "ignored",
     "dictation",
     "dictated",
+    "dictation-over",
     "timer",
     "said",
 ]
@@ -42,6 +43,7 @@ _TONES: dict[ReplyKind, Tone] = {
     "question": "listening",
     "done": "done",
     "dictation": "done",
+    "dictation-over": "done",
     "failed": "refused",
     "refused": "refused",
     "cancelled": "refused",

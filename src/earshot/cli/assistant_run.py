@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from earshot.assistant.action_book import ActionBook
     from earshot.assistant.actions.base import Surroundings
     from earshot.assistant.control import ControlServer
+    from earshot.assistant.dictation import Dictation
     from earshot.assistant.listening import Ears, Listener
     from earshot.assistant.performing import Performer
     from earshot.assistant.replies import Reply
@@ -133,6 +134,7 @@ def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Par
         parts.understanding.grammar,
         language=language,
         options=DialogueOptions(is_open=not (options.wake or options.push_to_talk)),
+        dictation=lambda: _dictation(surroundings),
     )
     stack.enter_context(quiet_libraries())
     source = open_source(sound, complain)
@@ -193,6 +195,15 @@ def _performer(book: ActionBook, options: RunOptions, surroundings: Surroundings
         allowed_speakers=set(options.only_voice) or None,
         history=history_file(),
     )
+
+
+def _dictation(surroundings: Surroundings) -> Dictation:
+    """Into the focused window. Raises ActionError where there is none."""
+    from earshot.assistant.dictation import Dictation
+
+    if surroundings.desktop is None:
+        raise ActionError(f"nothing can be typed: {surroundings.no_desktop}")
+    return Dictation(surroundings.desktop, surroundings.language)
 
 
 def _ears(parts: _Parts, options: RunOptions) -> Ears:
