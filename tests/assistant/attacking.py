@@ -114,6 +114,7 @@ class Range:
     grammar: Grammar
     screen: Screen
     server: Server
+    before: dict[str, str] = field(default_factory=dict)
 
     def attack(self, attack: Attack) -> Outcome | None:
         """Carry it out; None where no order came of it."""
@@ -164,10 +165,11 @@ def expected_argv(action: str, text: str) -> list[list[str]]:
     return [table.get(action, ["tool", text])]
 
 
-def harm(range_: Range, attack: Attack, before: dict[str, str]) -> list[str]:
-    """What must not have happened, in words; empty where all is well."""
+def harm(range_: Range, attack: Attack) -> list[str]:
+    """What must not have happened since the last call, in words; empty where all is well."""
     found = []
-    after = range_.state()
+    before, after = range_.before, range_.state()
+    range_.before = after
     found += [
         f"{path} was changed" for path in before.keys() | after.keys() if before.get(path) != after.get(path)
     ]
@@ -293,7 +295,7 @@ def _range(folder: Path, home: Path, server: Server, screen: Screen) -> Range:
     )
     grammar = Grammar.load(STARTER / "en")
     audit = AuditLog(home / "allowed" / "log.jsonl", max_bytes=10**9)
-    return Range(
+    made = Range(
         folder,
         Performer(ActionBook.load(actions), surroundings, audit=audit),
         Performer(ActionBook.load(starter), surroundings, audit=audit),
@@ -301,3 +303,5 @@ def _range(folder: Path, home: Path, server: Server, screen: Screen) -> Range:
         screen,
         server,
     )
+    made.before = made.state()
+    return made

@@ -28,13 +28,13 @@ def test_there_are_many_and_all_differ() -> None:
     assert len(set(everything)) == len(everything) >= 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted({attack.family for attack in attacks()}))
 def test_no_attack_does_harm(place: Range, family: str) -> None:
     done: Counter[str] = Counter()
     for attack in (one for one in attacks() if one.family == family):
-        before = place.state()
         outcome = place.attack(attack)
-        assert harm(place, attack, before) == [], (attack, outcome)
+        assert harm(place, attack) == [], (attack, outcome)
         done[outcome.status if outcome else "no order"] += 1
     print(family, dict(done))
 
@@ -43,11 +43,10 @@ def test_harmless_words_are_obeyed(place: Range) -> None:
     for action, texts in HARMLESS.items():
         for text in texts:
             attack = Attack("harmless", action, text.replace("{", "{{").replace("}", "}}"))
-            before = place.state()
             outcome = place.attack(attack)
             assert outcome is not None
             assert outcome.status == "done", (action, text, outcome)
-            assert harm(place, attack, before) == [], (action, text)
+            assert harm(place, attack) == [], (action, text)
 
 
 def test_harm_would_be_seen(place: Range) -> None:
@@ -63,11 +62,11 @@ def test_harm_would_be_seen(place: Range) -> None:
         ("was typed", lambda: place.screen.type_text("ls\n")),
     ]
     for words, deed in deeds:
-        before = place.state()
         deed()
-        assert any(words in line for line in harm(place, attack, before)), words
+        assert any(words in line for line in harm(place, attack)), words
     (place.folder / "canary").unlink()
     (place.folder / "secret.txt").write_text("secret")
+    place.before = place.state()
 
 
 def test_every_attack_is_in_the_log(place: Range) -> None:

@@ -16,6 +16,8 @@ import soundfile
 from tests.cli.command import Result, earshot_process
 from tests.live.virtual_microphone import VirtualMicrophone, start_virtual_microphone
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 30.0
 """Seconds to wait for a player on a loaded machine; nothing is judged by them."""
 
@@ -123,7 +125,6 @@ def test_a_player_is_started_paused_and_taken_up_again(session: Session) -> None
     assert session.becomes("Playing")
 
 
-@pytest.mark.slow
 def test_a_player_obeys_what_is_spoken(session: Session, tmp_path: Path) -> None:
     assert session.say("--from-file", spoken("start music", tmp_path / "a.wav", "en-gb")).status == 0
     assert session.becomes("Playing")

@@ -110,6 +110,7 @@ class Performer:
             is_typed=order.is_typed,
             is_destructive=bound.is_destructive,
             what=order.text or order.intent,
+            language=self._surroundings.language,
         )
         return decision, bound, step
 

@@ -51,11 +51,13 @@ def load_grammar(path: Path | None, language: str = "en") -> Grammar:
 
 
 def examples_of(grammar: Grammar) -> dict[str, str]:
-    """A sentence for each intent: the first of its examples."""
+    """A sentence for each intent: the first of its examples, else a template as it is written."""
     found: dict[str, str] = {}
     for example in grammar.examples:
         if example.intent is not None:
             found.setdefault(example.intent, example.said.text)
+    for template in grammar.templates:
+        found.setdefault(template.intent, template.written.text)
     return found
 
 

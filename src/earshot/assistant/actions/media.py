@@ -142,7 +142,13 @@ def _mute(value: str) -> Perform:
 
 
 _START = Parameter(ListOf(Arguments()), "players to start when none runs; the first that is installed")
-MEDIA_PLAY = FunctionAction("media.play", "play music; start a player when none runs", _play, {"start": _START})
+MEDIA_PLAY = FunctionAction(
+    "media.play",
+    "play music; start a player when none runs",
+    _play,
+    {"start": _START},
+    planner=lambda values, surroundings: ("playerctl", "play"),  # noqa: ARG005 - the signature of planners
+)
 MEDIA_PAUSE = FunctionAction(
     "media.pause", "pause the music", _tell("pause", "Paused.", is_undone_by_playing=True)
 )

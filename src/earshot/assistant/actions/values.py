@@ -5,6 +5,7 @@ What is said is text of strangers until one of these has read it.
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -124,7 +125,7 @@ class Number:
             text = value.strip()
             is_plain = text.isascii() and text.lstrip("-").replace(".", "", 1).isdigit() and len(text) < 20
             value = float(text) if is_plain else value
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise _not(value, self)
         too_low = self.minimum is not None and value < self.minimum
         too_high = self.maximum is not None and value > self.maximum
