@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,13 @@ class Batch:
     indices: npt.NDArray[np.int64]
 
 
+class Draws(Protocol):
+    """Where batches come from."""
+
+    def draw(self, num_clips: int) -> Batch:
+        """The next batch."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
     """Clips to learn from.
@@ -44,6 +52,39 @@ class Material:
     words: npt.NDArray[np.int64]
     silence: Array | None = None
     unknown: Array | None = None
+
+
+class FixedBatches:
+    """Draws from features that were computed once, classes evenly; for front ends too slow to hear each copy.
+
+    inputs: (clips, …); targets, labels: as in ``Material``.
+    """
+
+    def __init__(self, inputs: Array, targets: Array, groups: Sequence[str], rng: np.random.Generator) -> None:
+        self._inputs, self._targets, self._rng = inputs, targets, rng
+        counts = {name: list(groups).count(name) for name in set(groups)}
+        shares = np.array([1 / counts[name] for name in groups])
+        self._shares = shares / shares.sum()
+
+    def draw(self, num_clips: int) -> Batch:
+        """The next batch."""
+        indices = self._rng.choice(len(self._inputs), num_clips, p=self._shares)
+        return Batch(self._inputs[indices], self._targets[indices], indices)
+
+
+class TaughtBatches:
+    """The batches of another source, their targets replaced by what teachers make of the inputs.
+
+    teach: features (n, …) to probabilities (n, classes). Source: Hinton, Vinyals and Dean 2015.
+    """
+
+    def __init__(self, draws: Draws, teach: Callable[[Array], Array]) -> None:
+        self._draws, self._teach = draws, teach
+
+    def draw(self, num_clips: int) -> Batch:
+        """The next batch."""
+        batch = self._draws.draw(num_clips)
+        return Batch(batch.inputs, self._teach(batch.inputs), batch.indices)
 
 
 class Batches:

@@ -6,26 +6,19 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from earshot.core.errors import TrainingError
 from earshot.core.optional import require
-from earshot.training.batches import Batch
+from earshot.training.batches import Batch, Draws
 
 if TYPE_CHECKING:
     from earshot.training.nets.base import Net
 
 Array = npt.NDArray[np.float32]
-
-
-class Draws(Protocol):
-    """Where batches come from."""
-
-    def draw(self, num_clips: int) -> Batch:
-        """The next batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +87,15 @@ def train(
     options: LoopOptions,
     *,
     guides: Array | None = None,
+    is_soft: bool = False,
     watch: Callable[[Progress], object] | None = None,
 ) -> Learned:
     """Train ``net`` and return the weights that were best in ``evaluate``, the accuracy on other speakers.
 
     guides: (clips, d), descriptions of the undisturbed clips by a larger net, unit variance; the net's own
     description of a disturbed copy must predict them through a linear map that is thrown away afterwards.
-    A row of targets without a 1 teaches by its guide alone. Raises TrainingError when the loss is no number.
+    A row of targets without a 1 teaches by its guide alone. is_soft: targets are a teacher's
+    probabilities. Raises TrainingError when the loss is no number.
     """
     torch = require("torch", extra="train", purpose="training")
     seed_everything(options.seed)
@@ -119,7 +114,11 @@ def train(
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bfloat16):
             described = net.describe(_as_tensor(batch.inputs))
             logits = net.head(net.dropout(described))
-        loss = marginal_loss(logits.float(), torch.from_numpy(batch.targets), options.label_smoothing)
+        targets = torch.from_numpy(batch.targets)
+        if is_soft:
+            loss = torch.nn.functional.cross_entropy(logits.float(), targets)
+        else:
+            loss = marginal_loss(logits.float(), targets, options.label_smoothing)
         if guide is not None and guides is not None:
             loss = loss + options.guide_weight * _guide_loss(guide, described.float(), batch, guides)
         if not math.isfinite(loss.item()):
