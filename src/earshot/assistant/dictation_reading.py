@@ -98,16 +98,17 @@ class Utterance:
         rest = self._plain[position:]
         if (found := longest(self._words.marks, rest)) is not None:
             return found
-        found = longest(self._words.marks_at_pauses, rest)
-        if found is None:
-            return None
-        is_last = len(rest) == found[1] and position > 0
-        return found if is_last or self._is_between_pauses(position, found[1]) else None
+        found = longest(self._words.marks_at_end, rest)
+        if found is not None and len(rest) == found[1]:
+            return found
+        found = found or longest(self._words.marks_at_pauses, rest)
+        return found if found is not None and self._is_between_pauses(position, found[1]) else None
 
     def _any(self, rest: list[str]) -> int:
         """How many words a mark or a command takes there; 0 for none."""
         tables: tuple[Mapping[Phrase, str], ...] = (
             self._words.marks,
+            self._words.marks_at_end,
             self._words.marks_at_pauses,
             self._words.alone,
             self._words.at_pauses,

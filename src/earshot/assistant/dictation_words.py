@@ -40,6 +40,7 @@ class DictationWords:
     """One language's. Phrases → the mark, the command's name, or the letter; see ``dictation.toml``."""
 
     marks: Mapping[Phrase, str] = field(default_factory=dict)
+    marks_at_end: Mapping[Phrase, str] = field(default_factory=dict)
     marks_at_pauses: Mapping[Phrase, str] = field(default_factory=dict)
     alone: Mapping[Phrase, str] = field(default_factory=dict)
     at_pauses: Mapping[Phrase, str] = field(default_factory=dict)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import FrameType
@@ -121,7 +123,10 @@ class _Switch:
     def turn(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
         """On a signal."""
         self.is_paused = not self.is_paused
-        complain("dictation is paused" if self.is_paused else "dictation goes on")
+        line = "earshot: dictation is paused\n" if self.is_paused else "earshot: dictation goes on\n"
+        # Past the buffer: the signal may have come while it is being written.
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), line.encode())
 
 
 @contextlib.contextmanager

@@ -85,6 +85,8 @@ class X11Desktop:
         """See ``Desktop``. Without a window manager it is whichever has the keyboard."""
         for command in ("getactivewindow", "getwindowfocus"):
             done = self._programs.run(["xdotool", command])
+            if b"open display" in done.stderr:
+                raise ActionError("the display cannot be reached", fix="is DISPLAY right, and XAUTHORITY?")
             identity = decoded(done.stdout).strip()
             if done.returncode == 0 and identity.isdecimal() and int(identity) > 1:
                 title = self._programs.run(["xdotool", "getwindowname", identity])
