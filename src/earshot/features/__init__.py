@@ -1,4 +1,4 @@
-"""Front ends: spectrogram, log-mel, MFCC; one implementation for offline, streaming and training use.
+"""Front ends: spectrogram, log-mel, MFCC, PNCC; one implementation for offline, streaming and training use.
 
 >>> from earshot.features import LogMel, MelOptions
 >>> LogMel(MelOptions.kaldi(80))(samples)         # doctest: +SKIP
@@ -10,6 +10,7 @@ from earshot.features.mel import LogMel, MelOptions
 from earshot.features.mfcc import Mfcc, MfccOptions
 from earshot.features.multi_resolution import MultiResolutionMel, MultiResolutionOptions
 from earshot.features.normalise import RunningNormaliser, Statistics, normalise
+from earshot.features.pncc import Pncc, PnccOptions, PnccStream
 from earshot.features.stft import StftOptions
 
 __all__ = [
@@ -21,6 +22,9 @@ __all__ = [
     "MfccOptions",
     "MultiResolutionMel",
     "MultiResolutionOptions",
+    "Pncc",
+    "PnccOptions",
+    "PnccStream",
     "RunningNormaliser",
     "Spectrogram",
     "Statistics",
