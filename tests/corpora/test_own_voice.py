@@ -65,7 +65,7 @@ def test_rare_letters_come_first() -> None:
 
 
 def test_coverage_grows_faster_than_in_the_books_order(speech: Path) -> None:
-    text = (speech / "text" / "dama_s_sobachkoj.ru.txt").read_text()
+    text = (speech / "text" / "dama_s_sobachkoj.ru.txt").read_text()[:40_000]
     phrases = cut_phrases(text)
     assert len(phrases) > 300
     ordered = order_by_coverage(phrases, most=60)

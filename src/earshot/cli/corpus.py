@@ -8,6 +8,7 @@ from earshot.cli import Verb, VerbGroup
 
 _MANIFESTS = "earshot.cli.corpus_manifests"
 _PARTS = "earshot.cli.corpus_parts"
+_MINING = "earshot.cli.corpus_mining"
 _RECIPES = "earshot.cli.corpus_recipes"
 
 VERBS = {
@@ -20,6 +21,8 @@ VERBS = {
     "split": Verb(_PARTS, "split", "Part it, so that no speaker is on two sides."),
     "filter": Verb(_PARTS, "filter_command", "Keep what fits a description."),
     "merge": Verb(_PARTS, "merge", "Make one of several."),
+    "mine": Verb(_MINING, "mine_command", "Find where a recognizer stumbles."),
+    "mark": Verb(_MINING, "mark", "Leave out and correct what was found."),
     "export": Verb(_MANIFESTS, "export", "Write it for another tool."),
 }
 

@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import soundfile
 
-from earshot.audio.decode import open_audio
-from earshot.audio.resample import resampled
 from earshot.core.files import atomic_binary
 from earshot.core.progress import ProgressCallback
 from earshot.core.runtime import num_cores
 from earshot.core.types import SAMPLE_RATE
 from earshot.corpora.manifest import Manifest
+from earshot.corpora.sound import read_utterance
 from earshot.corpora.utterance import Utterance
 
 
@@ -55,19 +54,6 @@ def _name(utterance: Utterance) -> str:
 
 
 def _write(utterance: Utterance, target: Path) -> None:
-    import soundfile
-
-    first = round(utterance.start * SAMPLE_RATE)
-    last = None if utterance.end is None else round(utterance.end * SAMPLE_RATE)
-    with open_audio(utterance.audio, channel=utterance.channel) as reader:
-        blocks = []
-        position = 0
-        for block in resampled(reader, reader.info.sample_rate):
-            end = len(block) if last is None else max(0, min(len(block), last - position))
-            blocks.append(block[max(0, first - position) : end])
-            position += len(block)
-            if last is not None and position >= last:
-                break
-    samples = np.concatenate([np.empty(0, np.float32), *blocks])
+    samples = read_utterance(utterance).samples
     with atomic_binary(target) as file:
         soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")

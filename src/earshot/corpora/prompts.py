@@ -119,7 +119,8 @@ def order_by_coverage(phrases: Sequence[str], done: Iterable[str] = (), *, most:
     """The phrases so ordered that rare letters and words come first and coverage grows fastest.
 
     done: what was recorded already counts. most: so many are ordered, one or two hours of reading; the rest
-    follow as they are. Greedy: next is always what adds most for its length, and a unit adds less each time it comes.
+    follow as they are. Greedy: next is always what adds most for its length, and a unit adds less each time it
+    comes.
     """
     if not phrases:
         return []

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import soundfile
 
-from earshot.audio.decode import find_recordings, read_audio
+from earshot.audio.decode import find_recordings
 from earshot.core.errors import ManifestError
 from earshot.core.files import atomic_binary, atomic_text
 from earshot.corpora.formats.base import CorpusFormat, unique_names
 from earshot.corpora.manifest import Collector
+from earshot.corpora.sound import read_utterance
 from earshot.corpora.utterance import Utterance
 
 _MAX_TEXT = 1_000_000
@@ -79,12 +80,10 @@ def _file_name(name: str) -> str:
 
 
 def _cut(utterance: Utterance, target: Path) -> Path:
-    audio = read_audio(utterance.audio, sample_rate=None, channel=utterance.channel)
-    first = round(utterance.start * audio.sample_rate)
-    last = None if utterance.end is None else round(utterance.end * audio.sample_rate)
+    audio = read_utterance(utterance, sample_rate=None)
     target = target.with_name(target.name + ".wav")
     with atomic_binary(target) as file:
-        soundfile.write(file, audio.samples[first:last], audio.sample_rate, format="WAV", subtype="PCM_16")
+        soundfile.write(file, audio.samples, audio.sample_rate, format="WAV", subtype="PCM_16")
     return target
 
 
