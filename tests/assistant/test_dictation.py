@@ -66,6 +66,7 @@ def written(*utterances: str, language: str = "en") -> str:
         (["I came comma", "I saw full stop", "then we left."], "I came, I saw. Then we left."),
         (["Dear John, comma", "Thank you for the letter."], "Dear John, thank you for the letter."),
         (["How are you.", "Question mark."], "How are you?"),
+        (["How are you.", "Wrong.", "Scratch that.", "Question mark."], "How are you?"),
         (["He said, open quote, hello, close quote."], "He said, “hello”."),
         (["an open bracket very close bracket long day"], "an (very) long day"),
         (["Well hyphen known"], "Well-known"),

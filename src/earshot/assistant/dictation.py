@@ -52,6 +52,14 @@ class Edit:
     text: str
 
 
+@dataclass(slots=True)
+class _Unit:
+    """What an utterance has typed. has_own_mark: the recognizer's mark is at its end, not one that was said."""
+
+    text: str
+    has_own_mark: bool = False
+
+
 class Dictation:
     """Types utterances, with spaces and capitals between them as one would write.
 
@@ -67,10 +75,9 @@ class Dictation:
         self._window: str | None = None
         self._is_window_known = False
         self._before = ""
-        self._units: list[str] = []  # what utterances have typed, newest last
+        self._units: list[_Unit] = []  # newest last
         self._is_begun = False  # whether the newest of them is of the utterance that is being read
         self._is_selected = False
-        self._has_own_mark = False  # whether the mark at the end is the recognizer's
         self._case: Literal["", "capitals", "upper"] = ""
 
     def accept(self, text: str) -> list[Edit]:
@@ -106,7 +113,7 @@ class Dictation:
     def _forget(self) -> None:
         self._before = ""
         self._units.clear()
-        self._is_selected = self._has_own_mark = False
+        self._is_selected = False
 
     def _do(self, part: Text | Command) -> list[Edit]:
         if isinstance(part, Text):
@@ -122,7 +129,7 @@ class Dictation:
                 return [self._select()]
             case "undo":
                 self._units.clear()  # what the program takes back is its own affair
-                self._is_selected = self._has_own_mark = False
+                self._is_selected = False
                 return [self._press("ctrl+z")]
             case "stop":
                 self.is_over = True
@@ -138,14 +145,14 @@ class Dictation:
 
     def _write(self, part: Text) -> list[Edit]:
         edits = []
-        if part.text[0] in PAUSES and self._has_own_mark and self._is_safe():
+        if part.text[0] in PAUSES and self._is_safe() and self._units[-1].has_own_mark:
             edits.append(self._erase_mark())  # "How are you." "Question mark."
         if self._is_selected:
             self._drop_selected()
         text = part.text if part.is_exact else self._cased(part.text)
         gap = " " if self._before and attachment().is_spaced(self._before, text) else ""
         edits.append(self._type(gap + text))
-        self._has_own_mark = text[-1] in PAUSES and not part.is_mark_named
+        self._units[-1].has_own_mark = text[-1] in PAUSES and not part.is_mark_named
         return edits
 
     def _cased(self, text: str) -> str:
@@ -169,12 +176,11 @@ class Dictation:
             self._drop_selected()
         self._paper.type_text(text)
         if self._is_begun and self._units:
-            self._units[-1] += text
+            self._units[-1] = _Unit(self._units[-1].text + text)
         else:
-            self._units.append(text)
+            self._units.append(_Unit(text))
             self._is_begun = True
         self._before = (self._before + text)[-_TAIL:]
-        self._has_own_mark = False
         return Edit("typed", text)
 
     # --- taking back ---
@@ -189,17 +195,17 @@ class Dictation:
         if self._is_selected:
             self._press("backspace")
             return Edit("deleted", self._drop_selected())
-        text = self._units[-1]
+        text = self._units[-1].text
         self._paper.press("backspace", len(graphemes(text)))
         self._units.pop()
         self._shorten(text)
-        self._is_begun = self._has_own_mark = False
+        self._is_begun = False
         return Edit("deleted", text)
 
     def _select(self) -> Edit:
         if refusal := self._refusal():
             return refusal
-        if not self._is_selected and (text := self._units[-1].lstrip()):
+        if not self._is_selected and (text := self._units[-1].text.lstrip()):
             self._paper.press("shift+left", len(graphemes(text)))
             self._is_selected = True
         return Edit("pressed", "shift+left")
@@ -213,26 +219,26 @@ class Dictation:
 
     def _drop_selected(self) -> str:
         """What is selected goes when something is typed over it; the space before it stays."""
-        unit = self._units.pop()
+        unit = self._units.pop().text
         text = unit.lstrip()
         self._shorten(text)
         if gap := unit[: len(unit) - len(text)]:
-            self._units.append((self._units.pop() if self._units else "") + gap)
-        self._is_selected = self._is_begun = self._has_own_mark = False
+            self._units.append(_Unit((self._units.pop().text if self._units else "") + gap))
+        self._is_selected = self._is_begun = False
         return text
 
     def _erase_mark(self) -> Edit:
-        mark = self._units[-1][-1]
+        text = self._units.pop().text
         self._paper.press("backspace")
-        self._shorten(mark)
-        if rest := self._units.pop()[:-1]:
-            self._units.append(rest)
+        self._shorten(mark := text[-1])
+        if text != mark:
+            self._units.append(_Unit(text[:-1]))
         return Edit("deleted", mark)
 
     def _shorten(self, text: str) -> None:
         self._before = self._before.removesuffix(text[-_TAIL:])
         if self._units and not self._before:
-            self._before = self._units[-1][-_TAIL:]
+            self._before = self._units[-1].text[-_TAIL:]
 
     def _press(self, keys: str) -> Edit:
         self._paper.press(keys)
