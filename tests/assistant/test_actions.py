@@ -23,6 +23,7 @@ from earshot.assistant.timers import Timers
 from earshot.core.errors import ActionError
 from tests.assistant.attacking import Screen, Server
 from tests.cli.command import earshot, earshot_process
+from tests.live.virtual_microphone import wait_for
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="its programs are shell scripts")
 
@@ -404,3 +405,19 @@ def test_everything_that_can_be_said_is_listed(own_home: Path) -> None:
     assert ["shut down the computer", "run a program to its end", "never-by-voice"] in lines
     russian = earshot("assistant", "actions", "--language", "ru").output
     assert "включи музыку\t" in russian
+
+
+@posix
+def test_a_site_reaches_the_users_browser(desk: Desk) -> None:
+    if shutil.which("xdg-open") is None:
+        pytest.skip("no xdg-open: apt install xdg-utils")
+    browser = program(desk.bin, "my-browser", f'printf "%s\\n" "$@" > {desk.home}/address')
+    desk.environment["BROWSER"] = str(browser)
+    desktops = ("XDG_CURRENT_DESKTOP", "DESKTOP_SESSION", "KDE_FULL_SESSION", "GNOME_DESKTOP_SESSION_ID")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", *desktops):
+        desk.environment.pop(name, None)
+    said = desk.do("", {"query": "tea & cake; $(touch x)"}, "SearchWeb")
+    assert said.status == "done", said
+    address = desk.home / "address"
+    assert wait_for(lambda: address.exists() and address.read_text(), 30)
+    assert address.read_text() == "https://duckduckgo.com/?q=tea%20%26%20cake%3B%20%24%28touch%20x%29\n"
