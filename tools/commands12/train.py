@@ -44,6 +44,9 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--every", type=int, default=500)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--suffix", default="")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     options = parser.parse_args()
     work: Path = options.work
     torch.set_num_threads(1)
@@ -57,7 +60,7 @@ def main() -> None:
     fine = sorted({*labels} - {SILENCE, UNKNOWN})
     fine += [SILENCE, UNKNOWN]
     coarse = [name if name in TWELVE else UNKNOWN for name in fine]
-    membership = np.array([[name == one for one in TWELVE] for name in coarse], np.float32)
+    belongs = np.array([[name == one for one in TWELVE] for name in coarse], np.float32)
 
     training = np.flatnonzero(~is_kept_out)
     unknown_row = np.array([name == UNKNOWN for name in coarse], np.float32)
@@ -70,6 +73,15 @@ def main() -> None:
     for rare in ("bird", "dog", "four", "house", "marvin", "nine", "seven", "sheila", "six", "three", "tree"):
         weights[rare] = 0.08
     weights |= {SILENCE: 0.5, UNKNOWN: 1.2, "running speech": 2.0, "wow": 0.06, "two": 0.08}
+    # Unknown sounds are drawn far more often than a command; every class of the twelve is to be as likely.
+    drawn = {name: weights.get(name, 1.0) for name in set(groups)}
+    masses = np.array([drawn.get(name, 0.0) for name in TWELVE])
+    masses[TWELVE.index(UNKNOWN)] = sum(mass for one, mass in drawn.items() if one not in TWELVE[:-1])
+    shares = 0.92 * masses / masses.sum()
+    shares[TWELVE.index(SILENCE)] += 0.04
+    shares[TWELVE.index(UNKNOWN)] += 0.04
+    membership = (belongs / (12 * shares)).astype(np.float32)
+    print({name: round(float(share), 3) for name, share in zip(TWELVE, shares, strict=True)})
     words = np.array([i for i, row in enumerate(training) if labels[row] not in (SILENCE, UNKNOWN)])
     material = Material(
         np.concatenate([sounds[training], pieces]),
@@ -124,11 +136,13 @@ def main() -> None:
 
     torch.manual_seed(1)
     net = build(len(fine), width=options.width)
+    if options.start:
+        net.load_state_dict(torch.load(options.start, weights_only=True)["state"])
     loop = LoopOptions(
         num_steps=options.steps,
         batch_size=options.batch,
         evaluate_every=options.every,
-        learning_rate=2e-3,
+        learning_rate=options.rate,
         seed=1,
     )
 
@@ -136,8 +150,13 @@ def main() -> None:
         print("      ", progress, flush=True)
         # The last weights count, not the best: nothing is chosen by the speakers who judge.
         torch.save(
-            {"state": last[0].state_dict(), "fine": fine, "membership": membership, "width": options.width},
-            work / f"model-{options.fold}.pt",
+            {
+                "state": last[0].state_dict(),
+                "classes": len(fine),
+                "membership": torch.from_numpy(membership),
+                "width": options.width,
+            },
+            work / f"model-{options.fold}{options.suffix}.pt",
         )
 
     last: list[Any] = []

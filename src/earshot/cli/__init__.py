@@ -48,6 +48,7 @@ VERBS = {
     "speakers": Verb("earshot.cli.speakers", "speakers", "Make voices known by name, and forget them."),
     "teach": Verb("earshot.cli.teach", "teach", "Teach a spoken command from three recordings."),
     "spot": Verb("earshot.cli.spot", "spot", "Tell when a taught command is said."),
+    "train": Verb("earshot.cli.train", "train", "Train nets of spoken commands from many recordings."),
     "assistant": Verb(
         "earshot.cli.assistant", "assistant", "Run the computer by voice: commands, and what they do."
     ),

@@ -35,8 +35,9 @@ def export(
 ) -> Path:
     """Write the net, or the average of several, as probabilities of ``labels``; returns the model's path.
 
-    example: features of one clip, for their shape. membership: (classes of the net, labels), 1 where a class
-    belongs to a label; None where they are the same. Weights are stored in float16 and used in float32.
+    example: features of one clip, for their shape. membership: (classes of the net, labels), above 0 where
+    a class belongs to a label: 1, or what its share in training is put right by; None where they are the same.
+    Weights are stored in float16 and used in float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
     content = _as_onnx(nets, example, membership)
@@ -69,7 +70,10 @@ def _as_onnx(nets: Sequence[Net], example: Array, membership: Array | None) -> b
 
         def forward(self, features: Any) -> Any:
             total = sum(torch.softmax(net(features), dim=1) for net in self.nets) / len(nets)
-            return total if groups is None else total @ groups
+            if groups is None:
+                return total
+            grouped = total @ groups
+            return grouped / grouped.sum(1, keepdim=True)
 
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
