@@ -18,7 +18,9 @@ from tests.live.virtual_microphone import wait_for
 
 _PACKAGES = {
     "Xvfb": "xvfb",
+    "setxkbmap": "x11-xkb-utils",
     "xmodmap": "x11-xserver-utils",
+    "xset": "x11-xserver-utils",
     "wl-copy": "wl-clipboard",
     "notify-send": "libnotify-bin",
     "dbus-run-session": "dbus",

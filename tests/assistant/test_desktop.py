@@ -109,6 +109,18 @@ class TestTyping:
             X11Desktop(x11).type_text(", добрый вечер 漢")
             window.expect("Добрый день, добрый вечер 漢")
 
+    def test_caps_lock_turns_nothing_round(self, x11: dict[str, str], tmp_path: Path) -> None:
+        need("xset")
+        desktop = X11Desktop(x11)
+        with pad(tmp_path, x11, desktop=desktop) as window:
+            desktop.press("caps lock")
+            try:
+                desktop.type_text("Hello, Привет")
+                desktop.press("a")  # as before: it is still locked
+                window.expect("Hello, ПриветA")
+            finally:
+                desktop.press("caps lock")
+
     def test_a_keyboard_with_two_layouts(self, tmp_path: Path) -> None:
         need("setxkbmap")
         with x11_screen(tmp_path) as environment:

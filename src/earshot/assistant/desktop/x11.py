@@ -15,6 +15,7 @@ from earshot.core.errors import ActionError
 
 _KEY_DELAY_MS = "2"
 _WINDOW = re.compile(r"^(0x[0-9a-f]+)\s+(-?\d+)\s+(\S+)\s+(.*)$")
+_CAPS_LOCK = re.compile(r"Caps Lock:\s+on")
 _QUOTED = re.compile(r'"([^"]*)"')
 _READ = {
     "xclip": ("xclip", "-selection", "clipboard", "-out", "-target", "UTF8_STRING"),
@@ -50,8 +51,17 @@ class X11Desktop:
     def type_text(self, text: str) -> None:
         """See ``Desktop``."""
         typed_lines(text)  # says what may not be typed, before anything is
-        for piece in self._spare_keys.pieces(text):
-            self._type_piece(piece)
+        is_locked = (
+            self._programs.has("xset") and _CAPS_LOCK.search(self._programs.call(["xset", "q"])) is not None
+        )
+        if is_locked:  # it would turn the capitals round
+            self._key("Caps_Lock")
+        try:
+            for piece in self._spare_keys.pieces(text):
+                self._type_piece(piece)
+        finally:
+            if is_locked:
+                self._key("Caps_Lock")
 
     def _type_piece(self, piece: str) -> None:
         for index, line in enumerate(piece.split("\n")):
