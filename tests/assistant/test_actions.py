@@ -80,13 +80,19 @@ def test_the_first_line_of_a_program_is_the_answer(desk: Desk) -> None:
 
 @posix
 def test_a_program_that_hangs_is_ended_with_what_it_started(desk: Desk) -> None:
-    program(desk.bin, "hang", f"sleep 1000 & echo $! > {desk.home}/child; wait")
+    program(desk.bin, "hang", f"trap '' TERM; sleep 1000 & echo $! > {desk.home}/child; wait")
     said = desk.do('[actions.It]\ndo = "program.run"\nargv = ["hang"]\ntime_limit = 1')
     assert said.status == "failed"
     assert "hang was not done in 1 s and was ended" in said.message
     child = int((desk.home / "child").read_text())
-    state = Path(f"/proc/{child}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    assert wait_for(lambda: not is_running(child), 30)
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
 
 
 @posix

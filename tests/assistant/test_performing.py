@@ -370,6 +370,15 @@ def test_a_slot_in_a_path_is_a_name_and_leads_nowhere(made: Made, tmp_path: Path
         made(toml=toml.replace("~/notes/{word}.md", "{word}"))
 
 
+def test_a_sequence_is_taken_back_in_another_process(made: Made, tmp_path: Path) -> None:
+    history = tmp_path / "undo.json"
+    step = 'do = "note.add", file = "~/n.md", text ='
+    toml = f'[actions.Low]\ndo = "sequence"\nsteps = [{{ {step} "one" }}, {{ {step} "two" }}]'
+    assert made(toml=toml, history=history).perform(order("Low")).status == "done"
+    assert made(history=history).undo().message == "The note is removed. The note is removed."
+    assert (tmp_path / "n.md").read_text() == ""
+
+
 def test_a_sequence_tells_of_its_slots_once(made: Made) -> None:
     step = '{do = "say.text", text = "{word}", slots.word = {type = "name"}}'
     with pytest.raises(ActionError, match=r"say\.text has no 'slots'"):

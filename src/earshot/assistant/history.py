@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from earshot.assistant.actions.base import Action, Surroundings
-from earshot.assistant.actions.reversal import Reversal
+from earshot.assistant.actions.reversal import Reversal, restored
 from earshot.core.errors import ActionError
 from earshot.core.files import atomic_text
 
@@ -58,7 +57,7 @@ class History:
         if self._path is None:
             return
         rows = [
-            {"words": done.words, "do": done.undo.action.name, "values": dict(done.undo.values)}
+            {"words": done.words, **done.undo.record()}
             for done in self._done
             if done.is_kept and isinstance(done.undo, Reversal)
         ]
@@ -71,15 +70,10 @@ class History:
             return []
         try:
             rows = json.loads(self._path.read_text(encoding="utf-8"))
-            return [self._restored(row) for row in rows if row["do"] in self._actions]
+            return [
+                Done(str(row["words"]), restored(row, self._actions, self._surroundings))
+                for row in rows
+                if row["do"] in self._actions
+            ]
         except (OSError, ValueError, KeyError, TypeError, ActionError):
             return []
-
-    def _restored(self, row: Mapping[str, Any]) -> Done:
-        action = self._actions[row["do"]]
-        values = {
-            name: parameter.type.read(row["values"][name], self._surroundings.home)
-            for name, parameter in action.parameters.items()
-            if name in row["values"]
-        }
-        return Done(str(row["words"]), Reversal(action, values, self._surroundings))

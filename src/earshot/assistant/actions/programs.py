@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -109,13 +110,15 @@ def start_program(argv: Sequence[str], surroundings: Surroundings, *, folder: Pa
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a program and whatever it started in its group."""
+    """End a program that still runs, and whatever it started in its group."""
+    if process.poll() is not None:
+        return
     if hasattr(os, "killpg"):
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if process.poll() is None:
-                os.killpg(process.pid, number)
-                _settle(process, 1.0)
-    elif process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        _settle(process, 1.0)
+        with contextlib.suppress(ProcessLookupError):  # none is left who would not listen
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
         process.kill()
     process.wait()
 

@@ -20,3 +20,21 @@ class Reversal:
     def __call__(self) -> str:
         """Raises ActionError where it is too late."""
         return self.action.perform(self.values, self.surroundings).message
+
+    def record(self) -> dict[str, Any]:
+        """What ``restored`` makes the same of; JSON can hold it once paths are texts."""
+        return {"do": self.action.name, "values": dict(self.values)}
+
+
+def restored(record: Mapping[str, Any], actions: Mapping[str, Action], surroundings: Surroundings) -> Reversal:
+    """The reversal of a record, its values read by their types anew.
+
+    Raises KeyError or TypeError for what is no record, ActionError for values that will not do.
+    """
+    action = actions[record["do"]]
+    values = {
+        name: parameter.type.read(record["values"][name], surroundings.home)
+        for name, parameter in action.parameters.items()
+        if name in record["values"]
+    }
+    return Reversal(action, values, surroundings)

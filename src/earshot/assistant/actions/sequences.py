@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from earshot.assistant.actions.base import FunctionAction, Outcome, Surroundings
+from earshot.assistant.actions.reversal import Reversal, restored
 from earshot.assistant.actions.values import Parameter
 from earshot.core.errors import ActionError
 
@@ -24,6 +25,22 @@ class Steps:
     def read(self, value: object, home: Path) -> tuple[Any, ...]:  # noqa: ARG002 - the signature of all types
         """Steps that were bound already."""
         return tuple(value) if isinstance(value, Sequence) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records of reversals."""
+
+    @property
+    def expected(self) -> str:
+        """For messages."""
+        return "records of what takes back"
+
+    def read(self, value: object, home: Path) -> tuple[Any, ...]:  # noqa: ARG002 - the signature of all types
+        """As they are; each is read when it is done."""
+        if not isinstance(value, list | tuple):
+            raise ActionError(f"{self.expected} are expected")
+        return tuple(value)
 
 
 def _plan(values: Mapping[str, Any], surroundings: Surroundings) -> tuple[str, ...]:
@@ -44,8 +61,7 @@ def _perform(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:
             raise _stopped(number, outcome.message, None, done)
         done.append(outcome)
     message = " ".join(outcome.message for outcome in done if outcome.message)
-    is_undoable = bool(done) and all(outcome.undo for outcome in done)
-    return Outcome("done", message, _plan(values, surroundings), _in_reverse(done) if is_undoable else None)
+    return Outcome("done", message, _plan(values, surroundings), _in_reverse(done, surroundings))
 
 
 def _stopped(number: int, message: str, fix: str | None, done: Sequence[Outcome]) -> ActionError:
@@ -65,11 +81,34 @@ def _undone(undo: Callable[[], str]) -> bool:
     return True
 
 
-def _in_reverse(done: Sequence[Outcome]) -> Callable[[], str]:
-    def undo() -> str:
-        return " ".join(outcome.undo() for outcome in reversed(done) if outcome.undo)
+def _in_reverse(done: Sequence[Outcome], surroundings: Surroundings) -> Callable[[], str] | None:
+    """None where one of the steps cannot be taken back."""
+    undos = [outcome.undo for outcome in reversed(done) if outcome.undo is not None]
+    if len(undos) < len(done) or not undos:
+        return None
+    records = [undo.record() for undo in undos if isinstance(undo, Reversal)]
+    if len(records) == len(undos):
+        return Reversal(_TAKE_BACK, {"records": tuple(records)}, surroundings)
+    return lambda: " ".join(undo() for undo in undos)
 
-    return undo
+
+def _take_back(values: Mapping[str, Any], surroundings: Surroundings) -> Outcome:
+    from earshot.assistant.actions.registry import Registry  # it knows this file, too
+
+    actions = Registry()
+    try:
+        undos = [restored(record, actions, surroundings) for record in values["records"]]
+    except (KeyError, TypeError):
+        raise ActionError("it is not known any more how to take that back") from None
+    return Outcome("done", " ".join(undo() for undo in undos), ("sequence.take-back",))
+
+
+_TAKE_BACK = FunctionAction(
+    "sequence.take-back",
+    "take back the steps of a sequence",
+    _take_back,
+    {"records": Parameter(Records(), "what takes back each", is_required=True)},
+)
 
 
 ACTIONS = (
@@ -80,4 +119,5 @@ ACTIONS = (
         {"steps": Parameter(Steps(), "the actions, in their order", is_required=True)},
         planner=_plan,
     ),
+    _TAKE_BACK,
 )
