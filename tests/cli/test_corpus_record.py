@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import assert_one_line_error, earshot
+from tests.cli.command import TIMEOUT, assert_one_line_error, command, earshot
 from tests.cli.live_command import PHRASES, write_phrases
+from tests.live.virtual_microphone import VirtualMicrophone
 
 BEST, BELIEF = PHRASES["times"][2], PHRASES["belief"][2]
 
@@ -132,3 +135,33 @@ def test_mistakes(tmp_path: Path, book: Path) -> None:
         earshot("corpus", "record", "-o", tmp_path / "v", "--text", tmp_path / "numbers.txt"),
         "no phrase that can be read",
     )
+
+
+@pytest.mark.slow
+def test_into_a_microphone(virtual_microphone: VirtualMicrophone, tmp_path: Path) -> None:
+    folder = tmp_path / "voice"
+    clip = write_phrases(tmp_path / "clip.wav", "times", pause=0.5)
+    arguments = command("corpus", "record", "-o", folder, "--phrase", BEST, "--no-hearing")
+    # EARSHOT_HOME is the virtual microphone's: the choice of a microphone is remembered there.
+    with subprocess.Popen(
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **virtual_microphone.environment},
+    ) as running:
+        assert running.stdin is not None
+        assert running.stderr is not None
+        running.stdin.write(b"\n")
+        running.stdin.close()
+        said = b""
+        while b"speak" not in said and (part := os.read(running.stderr.fileno(), 4096)):
+            said += part
+        assert b"speak" in said
+        virtual_microphone.play(clip)
+        said += running.stderr.read()
+        assert running.wait(TIMEOUT) == 0, said
+    (row,) = rows(folder)
+    assert row["text"] == BEST
+    assert isinstance(row["duration"], float)
+    assert 3.0 < row["duration"] < 6.0

@@ -78,13 +78,18 @@ class AudioReader:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was mended or left out so far, one line each; complete once the last block was read."""
-        own = []
-        if self._num_broken:
-            where = self._first_broken / self.info.sample_rate
-            own.append(f"{self._num_broken} samples from {where:.2f} s on are not numbers, taken as silence")
-        if self._num_clipped:
-            own.append(f"{self._num_clipped} samples beyond full scale were clipped")
-        return (*self._decoder.warnings, *own)
+        if not self._num_clipped:
+            return self.damage
+        return (*self.damage, f"{self._num_clipped} samples beyond full scale were clipped")
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """The warnings of what is missing or broken: all but clipping, for lossy codecs overshoot a little."""
+        if not self._num_broken:
+            return tuple(self._decoder.warnings)
+        where = self._first_broken / self.info.sample_rate
+        broken = f"{self._num_broken} samples from {where:.2f} s on are not numbers, taken as silence"
+        return (*self._decoder.warnings, broken)
 
     @property
     def num_samples(self) -> int:

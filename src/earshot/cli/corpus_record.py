@@ -172,12 +172,16 @@ class _Takes:
 
 
 def _patient(source: Source) -> Iterator[Samples]:
-    """The blocks of a source, as long as one may wait for a phrase, and speak it."""
-    num_samples = 0
+    """The blocks of a source, until nothing was said for long."""
+    from earshot.audio.vad import VoiceActivityDetector
+
+    detector = VoiceActivityDetector()
+    num_quiet = 0
     for block in source:
         yield block
-        num_samples += len(block)
-        if num_samples > (_PATIENCE + 60.0) * SAMPLE_RATE:
+        is_speech = bool((detector.probabilities(block) > 0.5).any())
+        num_quiet = 0 if is_speech else num_quiet + len(block)
+        if num_quiet > _PATIENCE * SAMPLE_RATE:
             return
 
 

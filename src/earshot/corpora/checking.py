@@ -161,8 +161,8 @@ def _sound_defects(
     utterance: Utterance, measured: Measured, order: int, is_whole: bool, options: CheckOptions
 ) -> Iterator[tuple[Defect, str]]:
     sound, levels = measured.sounds[order], measured.sounds[order].levels
-    if measured.warnings:
-        yield Defect.DAMAGED, measured.warnings[0]
+    if measured.damage:
+        yield Defect.DAMAGED, measured.damage[0]
     yield from _time_defects(utterance, measured, is_whole, options)
     if not levels.num_samples:
         return

@@ -26,12 +26,12 @@ class Sound:
 class Measured:
     """duration: seconds of the whole recording. sounds: of the stretches, in the order they were asked for.
 
-    warnings: what is damaged in it.
+    damage: what is missing or broken in it.
     """
 
     duration: float
     sounds: tuple[Sound, ...]
-    warnings: tuple[str, ...]
+    damage: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -70,8 +70,8 @@ def measure(audio: Path, channel: int | None, spans: Sequence[tuple[float, float
             for stretch in stretches:
                 stretch.accept(position, block)
             position += len(block)
-        warnings = reader.warnings
+        damage = reader.damage
     sounds = tuple(
         Sound(one.num_samples / rate, one.meter.levels(), one.digest.hexdigest()) for one in stretches
     )
-    return Measured(position / rate, sounds, warnings)
+    return Measured(position / rate, sounds, damage)
