@@ -355,6 +355,14 @@ def test_both_languages_are_shipped_and_own_sentences_and_applications_join_them
     assert chart is not None
     assert chart.slots == {"application": "Star Chart"}
     assert music is not None
+    (own / "clash.yaml").write_text(
+        'language: en\nintents:\n  Sky:\n    data:\n      - sentences: ["open star chart"]\n'
+    )
+    clash = starter_grammar("en", environment={"XDG_DATA_DIRS": "/nowhere"}, home=tmp_path).match(
+        "open star chart"
+    )
+    assert clash is not None
+    assert clash.intent == "Sky"
     with pytest.raises(GrammarError, match="choose one of en, ru"):
         starter_grammar("xx")
 

@@ -29,7 +29,8 @@ def starter_grammar(
 ) -> Grammar:
     """The shipped sentences of a language, and the user's own of that language.
 
-    environment, home: where installed applications are looked for.
+    environment, home: where installed applications are looked for. Where one is called as a sentence of the
+    user's means something else, the sentence counts, and applications go by the shipped names alone.
     Raises GrammarError where no sentences of that language are there, or for a mistake in the user's files.
     """
     own = user_grammar_folder(language)
@@ -39,10 +40,14 @@ def starter_grammar(
     if not folders:
         fix = f"choose one of {', '.join(starter_languages())}, or write your own into {own}"
         raise GrammarError(f"there are no sentences in the language {language!r}", fix=fix)
-    source = read_grammar(*folders)
     applications = installed(environment, home or Path.home(), language=language)
-    _add_applications(source, [name for application in applications for name in application.names])
-    return Grammar(source)
+    names = [name for application in applications for name in application.names]
+    with_names = read_grammar(*folders)
+    _add_applications(with_names, names)
+    try:
+        return Grammar(with_names)
+    except GrammarError:
+        return Grammar(read_grammar(*folders))  # it raises for mistakes of the files themselves
 
 
 def load_grammar(path: Path | None, language: str = "en") -> Grammar:
