@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -55,12 +57,13 @@ def _line(store: CommandStore, command: Command, background: RunningBackground, 
 def _read(path: Path, key: str, background: RunningBackground, embedder: Embedder) -> Line | None:
     """What was kept, None where it is of other recordings or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        # From memory: np.load leaves a damaged file open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
             if str(data["key"]) != key:
                 return None
             width, weights = int(data["width"]), data["weights"].astype(np.float32)
             bias, start, rate, scale, floor = (float(number) for number in data["numbers"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     if weights.shape != (embedder.size,) or not 0 <= width < len(background.widths):
         return None

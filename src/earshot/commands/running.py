@@ -9,10 +9,12 @@ alarms that the user allows.
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -74,11 +76,11 @@ def load_running_background(path: Path | None = None) -> RunningBackground:
     path = path or Path(__file__).parent / "data" / "running.npz"
     try:
         data = path.read_bytes()
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
             widths = tuple(float(width) for width in file["widths"])
             vectors = tuple(_unit_rows(file[f"vectors{index}"]) for index in range(len(widths)))
             rates = tuple(float(rate) * file["hop"] / HOP for rate in file["windows_per_hour"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ModelError(f"{path} cannot be read: {error}", fix="install earshot again") from error
     return RunningBackground(hashlib.sha256(data).hexdigest()[:12], widths, vectors, rates)
 

@@ -24,6 +24,7 @@ from earshot.server.pool import RecognizerPool
 from earshot.server.realtime import realtime_router
 from earshot.server.replies import Refusal
 from earshot.server.settings import ServerOptions
+from earshot.server.spot_socket import spot_router
 from earshot.server.upload_folder import UploadFolder
 from earshot.server.vosk_socket import vosk_router
 
@@ -61,7 +62,8 @@ def create_app(options: ServerOptions, *, recognizers: Mapping[str, Recognizer] 
     app.state.metrics = Metrics(pool)
     app.state.open_sockets = set()
     app.state.stopping = asyncio.Event()
-    for router in (health_router(), openai_router(), realtime_router(), vosk_router(), *page_routers()):
+    own = (health_router(), openai_router(), realtime_router(), vosk_router(), spot_router())
+    for router in (*own, *page_routers()):
         app.include_router(router)
     _guard(app, options)
     return app

@@ -1,0 +1,277 @@
+"""Commands within running speech: wake words from hundreds of recordings, and words from three.
+
+    python benchmarks/wake_words.py trained --minutes 60          (PocketSphinx in the same run)
+    python benchmarks/wake_words.py three --minutes 40
+    python benchmarks/wake_words.py cost
+
+Speech goes on before and after each word without a pause, of another voice and as loud, in background sounds.
+Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from earshot.audio.decode import read_audio
+from earshot.commands import Embedder, Spotter
+from earshot.commands.embedding import Matrix
+from earshot.commands.running import RunningClassifier, line_of, load_running_background
+from earshot.commands.store import Command, Example
+from earshot.commands.trimming import sound_span
+from earshot.core.types import SAMPLE_RATE, Samples
+from earshot.speakers.encoder import find_encoder
+
+sys.path.insert(0, str(Path(__file__).parent))
+from command_space import SPEECH, rows_of
+
+EDGE = 1_120
+"""Samples of quiet that a trimmed clip has on both sides."""
+
+Event = tuple[float, str]
+Ears = Callable[[Samples], list[Event]]
+
+
+def rms(samples: Samples) -> float:
+    """Of a stretch, never 0."""
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) + 1e-9
+
+
+class Scenes:
+    """Words in the midst of speech, and speech without them; background sounds so many dB below."""
+
+    def __init__(self, decibels: float | None) -> None:
+        self._rng = np.random.default_rng(0)
+        self._decibels = decibels
+        paths = [SPEECH / "noise" / row["audio"] for row in rows_of("noise")[:60]]
+        self._noises = [read_audio(path).samples for path in paths]
+        paths = [SPEECH / "vctk_p239" / row["audio"] for row in rows_of("vctk_p239")[-60:]]
+        self._speech = [read_audio(path).samples[8_000:-8_000] for path in paths]
+
+    def around(self, word: Samples) -> tuple[Samples, float]:
+        """The scene of a word (trimmed), and the second at which the word ends."""
+        before, after = self._piece(24_000), self._piece(12_000)
+        level = rms(word)
+        scene = np.concatenate([before * (level / rms(before)), word, after * (level / rms(after))])
+        return self.noisy(scene), (len(before) + len(word) - EDGE) / SAMPLE_RATE
+
+    def noisy(self, speech: Samples) -> Samples:
+        """Speech in a background; its level is that of the frames in which somebody speaks."""
+        if self._decibels is None:
+            return np.asarray(speech, np.float32)
+        frames = speech[: len(speech) // 512 * 512].reshape(-1, 512)
+        levels = np.sqrt(np.mean(np.square(frames), axis=1))
+        level = float(np.percentile(levels, 70))
+        parts: list[Samples] = []
+        while sum(map(len, parts)) < len(speech):
+            noise = self._noises[self._rng.integers(len(self._noises))]
+            parts.append(noise / rms(noise))
+        noise = np.concatenate(parts)[: len(speech)] * (level * 10 ** (-self._decibels / 20))
+        return np.asarray(speech + noise, np.float32)
+
+    def without(self, corpora: Sequence[str], minutes: float, words: Sequence[str]) -> Iterator[Samples]:
+        """Recordings of so many minutes in which nobody says the words."""
+        left = minutes * 60 * SAMPLE_RATE / len(corpora)
+        for corpus in corpora:
+            num_samples = 0.0
+            for row in rows_of(corpus):
+                if set(str(row.get("text", "")).lower().split()) & set(words):
+                    continue
+                samples = read_audio(SPEECH / corpus / row["audio"]).samples
+                num_samples += len(samples)
+                yield self.noisy(samples)
+                if num_samples > left:
+                    break
+
+    def _piece(self, size: int) -> Samples:
+        speech = np.resize(self._speech[self._rng.integers(len(self._speech))], 60_000)
+        start = int(self._rng.integers(len(speech) - size))
+        return speech[start : start + size]
+
+
+def trimmed(path: Path) -> Samples:
+    """What sounds in a recording."""
+    samples = read_audio(path).samples
+    first, last = sound_span(samples)
+    return samples[first:last]
+
+
+def command(label: str, clips: Sequence[Samples]) -> Command:
+    """As far as a line needs it."""
+    nothing: Matrix = np.zeros((1, 1), np.float32)
+    examples = tuple(Example("", "taught", len(clip) / SAMPLE_RATE, True, nothing) for clip in clips)
+    return Command(label, label, 0.0, examples)
+
+
+def earshot_ears(lessons: dict[str, list[Samples]], rate: float) -> Ears:
+    """Lines of clips by label; rate: false alarms an hour of each."""
+    embedder = Embedder(num_threads=1)
+    background = load_running_background()
+    commands = [command(label, clips) for label, clips in lessons.items()]
+    lines = [
+        line_of(clips, one.duration, background, embedder)
+        for one, clips in zip(commands, lessons.values(), strict=True)
+    ]
+    classifier = RunningClassifier(
+        commands, lines, background.widths, false_alarms_per_hour=rate * len(commands)
+    )
+
+    def ears(samples: Samples) -> list[Event]:
+        spotter = Spotter(None, embedder, running=classifier)
+        events = [*spotter.accept(samples), *spotter.finish()]
+        return [(event.time, event.label) for event in events]
+
+    return ears
+
+
+def sphinx_ears(words: Sequence[str], threshold: float) -> Ears:
+    """PocketSphinx listening for one word after the other, with its own English model."""
+    import tempfile
+
+    from pocketsphinx import Decoder
+
+    lines = "".join(f"{word} /{threshold:g}/\n" for word in words)
+    with tempfile.NamedTemporaryFile("w", suffix=".kws", delete=False) as file:
+        file.write(lines)
+    decoder = Decoder(kws=file.name, loglevel="FATAL", lm=None)
+    Path(file.name).unlink()
+
+    def ears(samples: Samples) -> list[Event]:
+        pcm = (np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()
+        events: list[Event] = []
+        decoder.start_utt()
+        for start in range(0, len(pcm), 4_096):
+            decoder.process_raw(pcm[start : start + 4_096], False, False)
+            if decoder.hyp() is not None:
+                found = decoder.hyp().hypstr.split()[0]
+                events.append((min(len(pcm), start + 4_096) / 2 / SAMPLE_RATE, found))
+                decoder.end_utt()
+                decoder.start_utt()
+        decoder.end_utt()
+        return events
+
+    return ears
+
+
+def judge(
+    name: str, ears: Ears, scenes: list[tuple[str, Samples, float]], speech: list[Samples], num_words: int
+) -> None:
+    """Prints recall, delay, false alarms a word and hour, and the share of a core."""
+    begun = time.process_time()
+    hits, other, delays = 0, 0, []
+    for label, scene, end in scenes:
+        near = [event for event in ears(scene) if end - 0.4 <= event[0] <= end + 0.6]
+        hits += any(event[1] == label for event in near)
+        other += any(event[1] != label for event in near)
+        delays += [event[0] - end for event in near if event[1] == label][:1]
+    middle = time.process_time()
+    alarms = sum(len(ears(samples)) for samples in speech)
+    cpu = time.process_time() - middle
+    seconds = sum(map(len, speech)) / SAMPLE_RATE
+    hours = seconds / 3600 * num_words
+    late = np.percentile(delays, [50, 95]) if delays else (np.nan, np.nan)
+    print(
+        f"{name}: recall {100 * hits / len(scenes):.1f} % of {len(scenes)}, another word {other}; "
+        f"delay {late[0]:.2f} s, 95th percentile {late[1]:.2f} s; "
+        f"{alarms} false alarms in {hours:.2f} hours times words, {alarms / hours:.2f}/h; "
+        f"CPU {100 * cpu / seconds:.1f} % of a core in speech ({middle - begun:.0f} + {cpu:.0f} s)",
+        flush=True,
+    )
+
+
+def by_voice(clips: Sequence[Samples]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which clips are asked: two fifths, by no voice that teaches, as far as the speaker encoder can tell."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    vectors = find_encoder().embed([np.pad(clip, (0, max(0, 8_000 - len(clip)))) for clip in clips])
+    voices = fcluster(linkage(vectors, "average", metric="cosine"), 0.3, "distance")
+    asked: set[int] = set()
+    for voice in np.random.default_rng(0).permutation(np.unique(voices)):
+        if np.isin(voices, list(asked)).mean() < 0.4:
+            asked.add(int(voice))
+    print(f"{len(np.unique(voices))} groups of voices, {len(asked)} of them asked")
+    return np.isin(voices, list(asked))
+
+
+def trained(minutes: float, decibels: float, rates: Sequence[float]) -> None:
+    """Two wake words from hundreds of recordings, asked by other voices."""
+    rows = rows_of("wake_words")
+    clips = [trimmed(SPEECH / "wake_words" / row["audio"]) for row in rows]
+    is_asked = by_voice(clips)
+    words = sorted({row["label"] for row in rows})
+    lessons: dict[str, list[Samples]] = {word: [] for word in words}
+    asked = []
+    for row, clip, is_test in zip(rows, clips, is_asked, strict=True):
+        if is_test:
+            asked.append((row["label"], clip))
+        else:
+            lessons[row["label"]].append(clip)
+    print(", ".join(f"{word}: {len(lessons[word])} recordings" for word in words))
+    stage = Scenes(decibels)
+    scenes = [(label, *stage.around(clip)) for label, clip in asked]
+    speech = list(stage.without(("librispeech", "spoken_orders"), minutes, words))
+    for rate in rates:
+        judge(f"trained, {rate:g}/h asked", earshot_ears(lessons, rate), scenes, speech, len(words))
+    few = speech[:: max(1, int(minutes / 8))]
+    for threshold in (1e-20, 1e-10, 1e-5):
+        judge(f"PocketSphinx {threshold:g}", sphinx_ears(words, threshold), scenes, few, len(words))
+
+
+def three(minutes: float, rates: Sequence[float]) -> None:
+    """A word of each of six speakers from three recordings, asked by the same speaker."""
+    rows = rows_of("spoken_digits")
+    words = sorted({row["text"] for row in rows})
+    lessons: dict[str, list[Samples]] = {}
+    asked = []
+    stage = Scenes(20.0)
+    for shift, speaker in enumerate(sorted({row["speaker"] for row in rows})):
+        for word in (words[shift], words[(shift + 5) % len(words)]):
+            mine = [row for row in rows if row["speaker"] == speaker and row["text"] == word]
+            clips = [trimmed(SPEECH / "spoken_digits" / row["audio"]) for row in mine[:18]]
+            lessons[f"{speaker} {word}"] = clips[:3]
+            asked += [(f"{speaker} {word}", clip) for clip in clips[3:]]
+    scenes = [(label, *stage.around(clip)) for label, clip in asked]
+    speech = list(stage.without(("librispeech", "spoken_orders"), minutes, words))
+    for rate in rates:
+        judge(f"three recordings, {rate:g}/h asked", earshot_ears(lessons, rate), scenes, speech, len(lessons))
+
+
+def cost() -> None:
+    """A wake word while half of the time somebody speaks."""
+    rows = [row for row in rows_of("wake_words") if row["label"] == "computer"][:60]
+    clips = [trimmed(SPEECH / "wake_words" / row["audio"]) for row in rows]
+    ears = earshot_ears({"computer": clips}, 0.1)
+    stage = Scenes(None)
+    speech = np.concatenate(list(stage.without(("librispeech",), 2.0, ())))
+    quiet = np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32) * np.float32(1e-3)
+    for name, sound in (("speech", speech), ("silence", quiet)):
+        begun = time.process_time()
+        ears(sound)
+        share = (time.process_time() - begun) / (len(sound) / SAMPLE_RATE)
+        print(f"{name}: {100 * share:.1f} % of a core", flush=True)
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("trained", "three", "cost"))
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--decibels", type=float, default=10)
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 0.5])
+    options = parser.parse_args()
+    if options.what == "trained":
+        trained(options.minutes, options.decibels, options.rates)
+    elif options.what == "three":
+        three(options.minutes, options.rates)
+    else:
+        cost()
+
+
+if __name__ == "__main__":
+    main()
