@@ -71,6 +71,8 @@ class Beam:
         max_tokens: int,
         reward: float = 0.0,
     ) -> None:
+        self.max_rows = width
+        """How many hypotheses there may be."""
         self._constraint = constraint
         self._width = width
         self._end = end
@@ -102,15 +104,24 @@ class Beam:
 
     def extend(self, logits: Logits) -> list[int]:
         """One token more. logits: (living hypotheses, vocabulary). Returns the row that each one came from."""
-        candidates: list[tuple[float, int, int, float]] = []
+        following: list[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.float64]]] = []
         totals = _log_sum_exp(logits)
+        best = -math.inf
         for row, hypothesis in enumerate(self._alive):
             if self._may_end(hypothesis):
                 self._finish(hypothesis, float(logits[row, self._end] - totals[row]))
             tokens, log_probs = self._best_tokens(hypothesis, logits[row])
-            for token, value in zip(tokens.tolist(), log_probs.tolist(), strict=True):
-                gain = value - float(totals[row])
-                candidates.append((hypothesis.log_prob + gain, row, token, gain))
+            if len(tokens):
+                gains = log_probs.astype(np.float64) - float(totals[row])
+                best = max(best, hypothesis.log_prob + float(gains.max()))
+                following.append((row, tokens, gains))
+        candidates: list[tuple[float, int, int, float]] = []
+        for row, tokens, gains in following:
+            reached = self._alive[row].log_prob + gains
+            candidates += [
+                (float(reached[index]), row, int(tokens[index]), float(gains[index]))
+                for index in np.flatnonzero(reached >= best - _HOPELESS)
+            ]
         candidates.sort(reverse=True)
         return self._choose(candidates)
 
@@ -156,12 +167,9 @@ class Beam:
     def _choose(self, candidates: list[tuple[float, int, int, float]]) -> list[int]:
         """The new living hypotheses, of candidates (log-probability, row, token, gain), the best first."""
         best = max((self._worth(found) for found in self._finished.values()), default=-math.inf)
-        floor = candidates[0][0] - _HOPELESS if candidates else 0.0
         chosen: dict[str, _Hypothesis] = {}
         parents: list[int] = []
         for log_prob, row, token, gain in candidates:
-            if log_prob < floor:
-                break
             parent = self._alive[row]
             if log_prob + self._reward * (len(parent.text) + _MORE_LETTERS) < best:
                 continue
@@ -196,6 +204,8 @@ class Greedy:
     A beam would not do: in noise nothing at all is likelier than any one sentence, and greedy decoding goes on
     as long as a further token is likelier than the end.
     """
+
+    max_rows = 1
 
     def __init__(self, *, end: int, max_tokens: int) -> None:
         self._end = end

@@ -68,6 +68,8 @@ class _Search:
         self._fixed: dict[str, Any] = {}
         self._cache: dict[str, Any] = {}
         self._clip_of_row: list[int] = []
+        self._copied: dict[str, Any] = {}
+        self._widest: list[int] = []
 
     def run(self) -> None:
         """From the first token to the last."""
@@ -107,6 +109,15 @@ class _Search:
         if parents != list(range(len(next(iter(self._cache.values()))))):
             self._cache = {name: value[parents] for name, value in self._cache.items()}
         clip_of_row = [clip for clip, beam in self._beams for _ in beam.last_tokens]
-        if clip_of_row != self._clip_of_row:
-            self._spread = {name: value[clip_of_row] for name, value in self._fixed.items()}
-            self._clip_of_row = clip_of_row
+        if clip_of_row == self._clip_of_row:
+            return
+        num_rows = len(clip_of_row)
+        if clip_of_row != self._widest[:num_rows]:
+            self._widest = clip_of_row
+            if self._num_clips == 1:  # room for all that may come, at once
+                self._widest = [0] * sum(beam.max_rows for _, beam in self._beams)
+            self._copied = {name: value[self._widest] for name, value in self._fixed.items()}
+        # Of one recording all rows are alike: fewer of them are a view, which costs nothing. Copies were a
+        # fifth of the work of a wide beam.
+        self._spread = {name: value[:num_rows] for name, value in self._copied.items()}
+        self._clip_of_row = clip_of_row
