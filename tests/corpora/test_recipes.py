@@ -232,6 +232,14 @@ def test_what_is_there_is_not_fetched_again(server: FileServer, tmp_path: Path) 
     assert len(server.requests) == count
 
 
+def test_what_a_killed_process_left_half_unpacked(server: FileServer, tmp_path: Path) -> None:
+    recipe, options = librispeech(server)
+    place = tmp_path / "c" / "data" / "dev-clean"
+    write(place / ".dev-clean.unpacking", {"LibriSpeech/dev-clean/84/121/84-121.trans.txt": "84-121-0000 GO\n"})
+    assert len(obtain(recipe, tmp_path / "c", options)) == 2
+    assert [path.name for path in place.iterdir()] == ["dev-clean"]
+
+
 def test_a_file_that_changed_since_it_was_pinned(server: FileServer, tmp_path: Path) -> None:
     recipe, options = librispeech(server)
     obtain(recipe, tmp_path / "c", options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,9 @@ def plot_statistics(statistics: Statistics, path: Path) -> None:
     _bars(panels[1, 1], [(name, float(count)) for name, count in statistics.letters.most_common()], "letters")
     hours = statistics.duration / 3600
     figure.suptitle(f"{statistics.num_utterances} utterances, {hours:.2f} h", color=_INK)
-    with atomic_binary(path) as file:
+    # A letter that no font here has is drawn as a box; a warning would not help anybody.
+    with atomic_binary(path) as file, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         figure.savefig(file, format=suffix, dpi=120)
 
 

@@ -47,7 +47,7 @@ def detect_format(path: Path) -> CorpusFormat:
 
 
 def read_manifest(
-    path: Path, *, format_name: str | None = None, skips_bad: bool = False, checks_files: bool = True
+    path: Path | str, *, format_name: str | None = None, skips_bad: bool = False, checks_files: bool = True
 ) -> Manifest:
     """Read a manifest, or a folder, in any of the ``FORMATS``.
 
@@ -66,7 +66,9 @@ def read_manifest(
     return collector.manifest()
 
 
-def write_manifest(utterances: Iterable[Utterance], path: Path, *, format_name: str | None = None) -> None:
+def write_manifest(
+    utterances: Iterable[Utterance], path: Path | str, *, format_name: str | None = None
+) -> None:
     """Write a manifest whole or not at all; a folder of several files, file by file.
 
     format_name: None goes by the suffix: ``.csv``, ``.tsv``, else our own.
