@@ -179,6 +179,16 @@ def test_ctc_finds_the_exact_probability_of_every_sentence(seed: int, letters: b
     assert found == sorted(found, key=lambda one: -one.log_prob)
 
 
+def test_ctc_sums_all_paths_of_what_a_wildcard_takes() -> None:
+    log_probs = log_softmax(np.random.default_rng(5).normal(0, 2, (6, len(LETTERS))))
+    held = TokenConstraint(automaton(["b"], wildcard_after="a"), Vocabulary(LETTERS))
+    found = search_ctc(log_probs, 0, held, width=5_000, delimiter=1)
+    expected = ctc_probabilities(log_probs, delimiter=1)
+    assert len(found) > 10
+    for one in found:
+        assert one.log_prob == pytest.approx(expected[one.text])
+
+
 def test_ctc_says_nothing_where_no_sentence_fits() -> None:
     held = TokenConstraint(automaton(["abab"]), Vocabulary(LETTERS))
     assert search_ctc(np.log(np.full((3, 4), 0.25)), 0, held, width=4, delimiter=1) == []

@@ -1,16 +1,9 @@
-"""Beam search over the frames of a CTC net, with or without a constraint.
-
-Prefix search: a text's probability is the sum over all frame-by-frame paths that collapse to it (Graves 2012,
-"Supervised sequence labelling with recurrent neural networks", section 7.5; Hannun et al. 2014,
-"First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs").
-"""
+"""A CTC net held to a grammar: the automaton as what is fused into the prefix search."""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,20 +11,10 @@ from earshot.decoding.automaton import DEAD
 from earshot.decoding.beam import Found
 from earshot.decoding.constraint import TokenConstraint
 from earshot.decoding.ctc import LogProbs
+from earshot.decoding.prefix_search import EXHAUSTIVE, NEVER, Doubles, Numbers, PrefixSearch
 
-_NEVER = -math.inf
-
-
-@dataclass(slots=True)
-class _Prefix:
-    """Log-probabilities of the paths that end in the blank and in the last token."""
-
-    blank: float = _NEVER
-    token: float = _NEVER
-
-    @property
-    def total(self) -> float:
-        return float(np.logaddexp(self.blank, self.token))
+_AFTER_END = -2
+"""A state: the sentence is over and the delimiter behind it is written."""
 
 
 def search_ctc(
@@ -47,81 +30,86 @@ def search_ctc(
     delimiter: the token that parts words, of nets that write letters: they write none before the first word and
     perhaps one behind the last, so the first is taken as written and the last as no part of the sentence.
     """
-    start = constraint.advance(constraint.start, delimiter) if delimiter is not None else constraint.start
-    prefixes: dict[tuple[int, ...], _Prefix] = {(): _Prefix(blank=0.0)}
-    states: dict[tuple[int, ...], int] = {(): start}
-    for frame in log_probs:
-        prefixes = _extended(prefixes, states, frame, blank, constraint, delimiter)
-        best = sorted(prefixes.items(), key=lambda item: -item[1].total)[:width]
-        prefixes = dict(best)
-        states = {tokens: states[tokens] for tokens in prefixes}
-    return _finished(prefixes, states, constraint, delimiter)
-
-
-def _extended(
-    prefixes: dict[tuple[int, ...], _Prefix],
-    states: dict[tuple[int, ...], int],
-    frame: LogProbs,
-    blank: int,
-    constraint: TokenConstraint,
-    delimiter: int | None,
-) -> dict[tuple[int, ...], _Prefix]:
-    """The prefixes after one more frame; ``states`` gains those of new prefixes."""
-    reached: dict[tuple[int, ...], _Prefix] = defaultdict(_Prefix)
-    for tokens, prefix in prefixes.items():
-        total = prefix.total
-        here = reached[tokens]
-        here.blank = float(np.logaddexp(here.blank, total + frame[blank]))
-        last = tokens[-1] if tokens else None
-        if last is not None:
-            here.token = float(np.logaddexp(here.token, prefix.token + frame[last]))
-        for token in _options(constraint, states[tokens], delimiter):
-            longer = (*tokens, token)
-            if longer not in states:
-                states[longer] = _advanced(constraint, states[tokens], token, delimiter)
-            if states[longer] == DEAD:
-                continue
-            before = prefix.blank if token == last else total
-            there = reached[longer]
-            there.token = float(np.logaddexp(there.token, before + frame[token]))
-    return reached
-
-
-_AFTER_END = -2
-"""A state: the sentence is over and the delimiter behind it is written."""
-
-
-def _options(constraint: TokenConstraint, state: int, delimiter: int | None) -> Iterable[int]:
-    if state == _AFTER_END:
-        return ()
-    options: list[int] = constraint.options(state).tolist()
-    if delimiter is not None and constraint.is_accepting(state) and delimiter not in options:
-        options.append(delimiter)
-    return options
-
-
-def _advanced(constraint: TokenConstraint, state: int, token: int, delimiter: int | None) -> int:
-    target = constraint.advance(state, token)
-    is_end = target == DEAD and token == delimiter and constraint.is_accepting(state)
-    return _AFTER_END if is_end else target
-
-
-def _finished(
-    prefixes: dict[tuple[int, ...], _Prefix],
-    states: dict[tuple[int, ...], int],
-    constraint: TokenConstraint,
-    delimiter: int | None,
-) -> list[Found]:
-    found: dict[str, Found] = {}
+    fusion = GrammarFusion(constraint, log_probs.shape[1], delimiter=delimiter)
+    search = PrefixSearch(blank, fusion, replace(EXHAUSTIVE, width=width))
+    search.accept(log_probs)
     lead = constraint.spelled((delimiter,)) if delimiter is not None else ""
-    for tokens, prefix in prefixes.items():
+    found: dict[str, Found] = {}
+    for hypothesis in search.found(width):
+        tokens = hypothesis.tokens
         said = tokens[:-1] if tokens and tokens[-1] == delimiter else tokens
-        is_over = states[tokens] == _AFTER_END or constraint.is_accepting(states.get(said, DEAD))
-        if not said or not is_over:
+        if not said:
             continue
-        text = lead + constraint.spelled(said)
-        total = prefix.total
+        text, log_prob = lead + constraint.spelled(said), hypothesis.log_prob
         if (before := found.get(text)) is not None:
-            total = float(np.logaddexp(before.log_prob, total))
-        found[text] = Found(text, said, total, total)
+            log_prob = float(np.logaddexp(before.log_prob, log_prob))
+        found[text] = Found(text, said, log_prob, log_prob)
     return sorted(found.values(), key=lambda one: -one.log_prob)
+
+
+class GrammarFusion:
+    """An automaton as a ``Fusion``: what it does not allow is impossible, all else alike.
+
+    A state stands for one of the constraint's, and whether the sentence was over before the delimiter just
+    written. A table of where tokens lead gets a row for each state that a search comes to.
+    """
+
+    start = 0
+
+    def __init__(self, constraint: TokenConstraint, num_tokens: int, *, delimiter: int | None = None) -> None:
+        self._constraint = constraint
+        self._delimiter = delimiter
+        first = constraint.start if delimiter is None else constraint.advance(constraint.start, delimiter)
+        self._states = [(first, False)]
+        self._numbers = {self._states[0]: 0}
+        self._targets = np.full((16, num_tokens), DEAD, np.int64)
+        self._has_row = np.zeros(16, bool)
+
+    def extend(self, states: Numbers, tokens: Numbers) -> tuple[Doubles, Numbers]:
+        """See ``Fusion``."""
+        for state in np.unique(states[~self._has_row[states]]).tolist():
+            self._add_row(state)
+        targets = self._targets[states, tokens]
+        return np.where(targets == DEAD, NEVER, 0.0), np.maximum(targets, 0)
+
+    def finish(self, states: Numbers) -> Doubles:
+        """See ``Fusion``."""
+        is_over = [self._is_over(state) for state in states.tolist()]
+        return np.where(is_over, 0.0, NEVER)
+
+    def _is_over(self, state: int) -> bool:
+        inner, was_over = self._states[state]
+        return was_over or inner == _AFTER_END or (inner != DEAD and self._constraint.is_accepting(inner))
+
+    def _add_row(self, state: int) -> None:
+        inner, _ = self._states[state]
+        row = np.full(self._targets.shape[1], DEAD, np.int64)
+        for token in self._options(inner):
+            target = self._advanced(inner, token)
+            if target != DEAD:
+                row[token] = self._number(target, was_over=token == self._delimiter and self._is_over(state))
+        self._targets[state] = row
+        self._has_row[state] = True
+
+    def _number(self, inner: int, *, was_over: bool) -> int:
+        key = (inner, was_over)
+        number = self._numbers.setdefault(key, len(self._states))
+        if number == len(self._states):
+            self._states.append(key)
+            if number == len(self._has_row):
+                self._has_row = np.concatenate([self._has_row, np.zeros_like(self._has_row)])
+                self._targets = np.concatenate([self._targets, np.full_like(self._targets, DEAD)])
+        return number
+
+    def _options(self, inner: int) -> Iterable[int]:
+        if inner in (_AFTER_END, DEAD):
+            return ()
+        options: list[int] = self._constraint.options(inner).tolist()
+        if self._delimiter is not None and self._constraint.is_accepting(inner):
+            options.append(self._delimiter)
+        return options
+
+    def _advanced(self, inner: int, token: int) -> int:
+        target = self._constraint.advance(inner, token)
+        is_end = target == DEAD and token == self._delimiter and self._constraint.is_accepting(inner)
+        return _AFTER_END if is_end else target
