@@ -3,6 +3,7 @@
     python benchmarks/wake_words.py trained --minutes 60          (PocketSphinx in the same run)
     python benchmarks/wake_words.py three --minutes 40
     python benchmarks/wake_words.py cost
+    python benchmarks/wake_words.py net --minutes 12              (measures the net's tails, too)
 
 Speech goes on before and after each word without a pause, of another voice and as loud, in background sounds.
 Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``.
@@ -22,6 +23,8 @@ import numpy as np
 from earshot.audio.decode import read_audio
 from earshot.commands import Embedder, Spotter
 from earshot.commands.embedding import Matrix
+from earshot.commands.net import SHIPPED, CommandNet
+from earshot.commands.net_words import NO_WORDS, TAILS, NetEars, measure_tails
 from earshot.commands.running import RunningClassifier, line_of, load_running_background
 from earshot.commands.store import Command, Example
 from earshot.commands.trimming import sound_span
@@ -257,10 +260,36 @@ def cost() -> None:
         print(f"{name}: {100 * share:.1f} % of a core", flush=True)
 
 
+def net(minutes: float, rates: Sequence[float]) -> None:
+    """The words of the net that ships, said by themselves by speakers of the official test clips."""
+    command_net = CommandNet.load()
+    stage = Scenes(None)
+    words = [label for label in command_net.labels if label.strip("_") not in NO_WORDS]
+    tails = measure_tails(command_net, stage.without(("librispeech", "ljspeech"), 2 * minutes, words))
+    tails.save(SHIPPED / TAILS)
+    rows = [row for row in rows_of("speech_commands") if row.get("official_split") == "test"]
+    rows = [row for word in words for row in [row for row in rows if row["label"] == word][:15]]
+    pause = np.zeros(SAMPLE_RATE, np.float32)
+    scenes = []
+    for row in rows:
+        clip = read_audio(SPEECH / "speech_commands" / row["audio"]).samples
+        end = (len(pause) + sound_span(clip)[1] - EDGE) / SAMPLE_RATE
+        scenes.append((row["label"], np.concatenate([pause, clip, pause]), end))
+    speech = list(stage.without(("vctk_p239", "spoken_orders"), minutes, words))
+    for rate in rates:
+
+        def ears(samples: Samples, rate: float = rate) -> list[Event]:
+            spotter = Spotter(net=NetEars(command_net, tails, false_alarms_per_hour=rate))
+            events = [*spotter.accept(samples), *spotter.finish()]
+            return [(event.time, event.label) for event in events]
+
+        judge(f"{len(words)} words of the net, {rate:g}/h asked", ears, scenes, speech, 1)
+
+
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("trained", "three", "cost"))
+    parser.add_argument("what", choices=("trained", "three", "cost", "net"))
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--decibels", type=float, default=10)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 0.5])
@@ -269,6 +298,8 @@ def main() -> None:
         trained(options.minutes, options.decibels, options.rates)
     elif options.what == "three":
         three(options.minutes, options.rates)
+    elif options.what == "net":
+        net(options.minutes, options.rates)
     else:
         cost()
 

@@ -27,6 +27,7 @@ Examples:
   earshot spot
   earshot spot --json --false-alarms-per-hour 0.1
   earshot spot meeting.m4a --running
+  earshot spot --model commands12
   earshot spot clips/ --csv clips.csv"""
 
 
@@ -54,6 +55,17 @@ Examples:
     default=True,
     help="Keep the sound of the last 50 live events, to learn [yes].",
 )
+@click.option(
+    "--model",
+    metavar="NAME|FOLDER",
+    help="Hear the words of a trained net instead of what is taught: commands12 ships (yes, no, up, down, …).",
+)
+@click.option(
+    "--background",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Of --model: speech without the words from which its false alarms are measured anew.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
 @click.option(
     "--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE", help="Write a table of recordings."
@@ -65,6 +77,8 @@ def spot(
     is_running: bool,
     names: tuple[str, ...],
     is_kept: bool,
+    model: str | None,
+    background: Path | None,
     is_json: bool,
     csv_path: Path | None,
 ) -> int:
@@ -78,21 +92,44 @@ def spot(
         if not files:
             raise click.UsageError("--csv is a table of recordings; name some")
         check_folder(csv_path.absolute().parent)
-    from earshot.commands import CommandStore, Embedder
-    from earshot.commands.heard import HeardLog
-    from earshot.commands.loading import load_spotters
+    if model is None and background is not None:
+        raise click.UsageError("--background measures the false alarms of a --model")
+    if model is not None and (is_running or names):
+        raise click.UsageError(
+            "--running and --only are of taught commands; a --model hears its words anywhere"
+        )
+    log = None
+    if model is None:
+        from earshot.commands import CommandStore, Embedder
+        from earshot.commands.heard import HeardLog
+        from earshot.commands.loading import load_spotters
 
-    store = CommandStore()
-    new_spotter = load_spotters(
-        store,
-        Embedder(num_threads=1),
-        names=names,
-        false_alarms_per_hour=rate,
-        is_running=is_running,
-    )
+        store = CommandStore()
+        log = HeardLog(store) if is_kept else None
+        embedder = Embedder(num_threads=1)
+        new_spotter = load_spotters(
+            store, embedder, names=names, false_alarms_per_hour=rate, is_running=is_running
+        )
+    else:
+        new_spotter = _net_spotters(model, background, rate)
     if files:
         return _spot_files(_recordings(files), new_spotter, is_json=is_json, csv_path=csv_path)
-    return _spot_live(sound, new_spotter(), HeardLog(store) if is_kept else None, is_json=is_json)
+    return _spot_live(sound, new_spotter(), log, is_json=is_json)
+
+
+def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[[], Spotter]:
+    """Of a net that ships, or of a folder; measured on background where such is given."""
+    from earshot.audio.decode import read_audio
+    from earshot.commands.loading import load_net_spotters
+    from earshot.commands.net import SHIPPED, CommandNet
+    from earshot.commands.net_words import measure_tails
+
+    folder = SHIPPED if model == SHIPPED.name else Path(model)
+    tails = None
+    if background is not None:
+        paths = _recordings([background])
+        tails = measure_tails(CommandNet.load(folder), (read_audio(path).samples for path in paths))
+    return load_net_spotters(folder, tails=tails, false_alarms_per_hour=rate)
 
 
 def _recordings(files: Iterable[Path]) -> list[Path]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from earshot.commands.classifier import CommandClassifier
 from earshot.commands.embedding import Embedder
 from earshot.commands.lines import lines_of
+from earshot.commands.net import SHIPPED, CommandNet
+from earshot.commands.net_words import TAILS, NetEars, NetTails
 from earshot.commands.running import RunningClassifier, load_running_background
 from earshot.commands.spotter import Spotter
 from earshot.commands.store import CommandStore
@@ -44,3 +47,17 @@ def load_spotters(
         lines = lines_of(store, spoken, background, embedder)
         running = RunningClassifier(spoken, lines, background.widths, false_alarms_per_hour=rate)
     return lambda: Spotter(classifier, embedder, running=running)
+
+
+def load_net_spotters(
+    folder: Path | None = None, *, tails: NetTails | None = None, false_alarms_per_hour: float = 0.5
+) -> Callable[[], Spotter]:
+    """Of a trained net's words, the one that ships by default. See ``load_spotters``.
+
+    tails: of background of the user's own; those beside the net by default. Raises ModelError where the net
+    cannot be read, or its false alarms were never measured.
+    """
+    net = CommandNet.load(folder)
+    known = tails or NetTails.load((folder or SHIPPED) / TAILS)
+    NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour)  # what is wrong is told now
+    return lambda: Spotter(net=NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour))

@@ -49,6 +49,11 @@ class CommandNet:
         )
         self._front_end = load_front_end(self.card["front_end"])
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        return str(self.card["sha256"])
+
     @classmethod
     def load(cls, folder: Path | None = None, *, num_threads: int = 1) -> CommandNet:
         """The one in ``folder``, else the one that ships. Raises ModelError when it is absent or damaged."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Protocol
 
 from earshot.commands.classifier import LONGEST, SHORTEST, CommandClassifier
 from earshot.commands.embedding import Embedder
@@ -29,27 +30,52 @@ class Spotted:
     sound: Samples = field(repr=False, compare=False)
 
 
+class Cutter(Protocol):
+    """Finds what is worth a look in one stream."""
+
+    def accept(self, samples: Samples) -> list[Look]: ...  # noqa: D102
+
+    def finish(self) -> list[Look]: ...  # noqa: D102
+
+
+class Ears(Protocol):
+    """One way to hear commands in one stream. num_looks: how much was looked at."""
+
+    num_looks: int
+
+    @property
+    def cutter(self) -> Cutter: ...  # noqa: D102
+
+    def judge(self, looks: list[Look]) -> Spotted | None:
+        """The command that ends where these looks end, None for none."""
+        ...
+
+
 class Spotter:
     """One stream at 16 kHz. What is spotted, and when, does not depend on the sizes of the blocks.
 
     classifier: of what stands between pauses; None for nothing. running: of what is said in running speech;
-    None for nothing. refractory: seconds after an event in which nothing is spotted.
+    None for nothing. net: the ears of a trained net. refractory: seconds after an event in which nothing is
+    spotted.
     """
 
     def __init__(
         self,
-        classifier: CommandClassifier | None,
-        embedder: Embedder,
+        classifier: CommandClassifier | None = None,
+        embedder: Embedder | None = None,
         *,
         running: RunningClassifier | None = None,
+        net: Ears | None = None,
         refractory: float = 0.6,
     ) -> None:
         self._refractory = round(refractory * SAMPLE_RATE)
-        self._ears: list[_Ears] = []
-        if classifier is not None:
-            self._ears.append(_PauseEars(classifier, embedder))
-        if running is not None:
-            self._ears.append(_RunningEars(running, embedder))
+        self._ears: list[Ears] = [net] if net is not None else []
+        if classifier is not None or running is not None:
+            embedder = embedder or Embedder(num_threads=1)
+            if classifier is not None:
+                self._ears.append(_PauseEars(classifier, embedder))
+            if running is not None:
+                self._ears.append(_RunningEars(running, embedder))
         self._quiet_until = 0
         self._num_samples = 0
 
@@ -69,7 +95,7 @@ class Spotter:
         found = self._spot([(ears, ears.cutter.finish()) for ears in self._ears])
         return [replace(event, time=min(event.time, end)) for event in found]
 
-    def _spot(self, heard: Iterable[tuple[_Ears, list[Look]]]) -> list[Spotted]:
+    def _spot(self, heard: Iterable[tuple[Ears, list[Look]]]) -> list[Spotted]:
         places = [
             (end, rank, ears, list(looks))
             for rank, (ears, all_looks) in enumerate(heard)
@@ -95,7 +121,7 @@ class _PauseEars:
         examples = [example for command in classifier.commands for example in command.positives]
         durations = [command.duration for command in classifier.commands] or [1.0]
         self._least, self._most = SHORTEST * min(durations), LONGEST * max(durations)
-        self.cutter: PauseCutter | WindowCutter = PauseCutter(
+        self.cutter = PauseCutter(
             # The cutter's frames are coarse; the sound within is measured below.
             0.5 * self._least,
             self._most,
@@ -123,7 +149,7 @@ class _RunningEars:
     def __init__(self, classifier: RunningClassifier, embedder: Embedder) -> None:
         self._classifier = classifier
         self._embedder = embedder
-        self.cutter: PauseCutter | WindowCutter = WindowCutter(classifier.widths)
+        self.cutter = WindowCutter(classifier.widths)
         self.num_looks = 0
 
     def judge(self, looks: list[Look]) -> Spotted | None:
@@ -137,6 +163,3 @@ class _RunningEars:
             return None
         longest = max(looks, key=lambda look: len(look.samples))
         return Spotted(looks[0].end / SAMPLE_RATE, *decision, trim(longest.samples))
-
-
-_Ears = _PauseEars | _RunningEars
