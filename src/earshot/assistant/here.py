@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from earshot.assistant.actions.base import Surroundings
 from earshot.assistant.desktop.base import Desktop
 from earshot.assistant.timers import Timers
 from earshot.core.errors import ActionError
+
+if TYPE_CHECKING:
+    from earshot.assistant.grammar import Grammar
+    from earshot.assistant.performing import Performer
+
+_NUM_HEARD = 20
+"""Texts that "what did I say" may go back."""
 
 
 def surroundings_here(
@@ -38,3 +46,29 @@ def surroundings_here(
         language=language,
         no_desktop=reason,
     )
+
+
+def performer_here(
+    grammar: Grammar, actions: Path | None, *, say: Callable[[str], None], is_dry_run: bool = False
+) -> Performer:
+    """What carries out the orders of a grammar in this process, with the user's own log and history.
+
+    actions: the user's file of actions; None for where it usually is. Raises ActionError for a mistake in it.
+    """
+    from earshot.assistant.action_book import ActionBook
+    from earshot.assistant.audit import AuditLog
+    from earshot.assistant.homes import audit_file, history_file
+    from earshot.assistant.performing import Performer
+    from earshot.assistant.starter_set import examples_of
+    from earshot.assistant.timers import timers_path
+
+    audit = AuditLog(audit_file())
+
+    def heard() -> list[str]:
+        return [str(entry.get("words", "")) for entry in audit.read()][-_NUM_HEARD:]
+
+    surroundings = surroundings_here(
+        say=say, heard=heard, timers=Timers(timers_path()), language=grammar.language or "en"
+    )
+    book = ActionBook.load(actions, examples=examples_of(grammar))
+    return Performer(book, surroundings, is_dry_run=is_dry_run, audit=audit, history=history_file())

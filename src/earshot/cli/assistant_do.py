@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from earshot.assistant.performing import Performer
 
 _path = click.Path(path_type=Path)
-_NUM_HEARD = 20
 
 _grammar_option = click.option(
     "--grammar",
@@ -177,24 +176,9 @@ def _spoken(file: Path | None, grammar: Grammar, engine: str, model: str | None)
 
 
 def _performer(grammar: Grammar, actions_path: Path | None, *, is_dry_run: bool) -> Performer:
-    from earshot.assistant.action_book import ActionBook
-    from earshot.assistant.audit import AuditLog
-    from earshot.assistant.here import surroundings_here
-    from earshot.assistant.homes import audit_file, history_file
-    from earshot.assistant.performing import Performer
-    from earshot.assistant.starter_set import examples_of
-    from earshot.assistant.timers import Timers, timers_path
+    from earshot.assistant.here import performer_here
 
-    audit = AuditLog(audit_file())
-
-    def heard() -> list[str]:
-        return [str(entry.get("words", "")) for entry in audit.read()][-_NUM_HEARD:]
-
-    surroundings = surroundings_here(
-        say=click.echo, heard=heard, timers=Timers(timers_path()), language=grammar.language or "en"
-    )
-    book = ActionBook.load(actions_path, examples=examples_of(grammar))
-    return Performer(book, surroundings, is_dry_run=is_dry_run, audit=audit, history=history_file())
+    return performer_here(grammar, actions_path, say=click.echo, is_dry_run=is_dry_run)
 
 
 def _complete(order: Order, performer: Performer) -> Order:

@@ -71,6 +71,16 @@ class _Size(click.ParamType[int]):
 @click.option(
     "--wyoming-client", "wyoming_clients", multiple=True, metavar="ADDRESS", help="Who else may use Wyoming."
 )
+@click.option(
+    "--grammar",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Of the assistant: Wyoming clients may ask what a text means by it.",
+)
+@click.option("--act", "acts", is_flag=True, help="Do what they mean, where it is harmless.")
+@click.option(
+    "--actions", type=click.Path(path_type=Path), metavar="FILE", help="Of --act [your own actions.toml]."
+)
 @click.option("--zeroconf", is_flag=True, help="Tell the local network, so that Home Assistant finds Wyoming.")
 @click.option(
     "--allow-origin",
@@ -115,6 +125,9 @@ def serve(
     wyoming: str | None,
     wyoming_port: int | None,
     wyoming_clients: tuple[str, ...],
+    grammar: Path | None,
+    acts: bool,
+    actions: Path | None,
     zeroconf: bool,
     origins: tuple[str, ...],
     hosts: tuple[str, ...],
@@ -136,6 +149,10 @@ def serve(
         raise click.UsageError("one address: --wyoming or --wyoming-port")
     if wyoming_port is not None:
         wyoming = f"tcp://127.0.0.1:{wyoming_port}"
+    if grammar is not None and wyoming is None:
+        raise click.UsageError("--grammar answers Wyoming clients: give --wyoming or --wyoming-port as well")
+    if (acts and grammar is None) or (actions is not None and not acts):
+        raise click.UsageError("--actions needs --act, which needs --grammar")
     if zeroconf and (wyoming is None or not wyoming.startswith("tcp://")):
         raise click.UsageError("--zeroconf tells of Wyoming over TCP: give --wyoming tcp://HOST:PORT as well")
     first, *more = split_list(engines) or (DEFAULT_ENGINE,)
@@ -156,6 +173,9 @@ def serve(
         vosk_port=vosk_port,
         wyoming=wyoming,
         wyoming_clients=wyoming_clients,
+        grammar=grammar,
+        acts=acts,
+        actions=actions,
         has_zeroconf=zeroconf,
         max_upload_bytes=max_upload,
         max_duration=max_duration,

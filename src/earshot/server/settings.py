@@ -30,7 +30,8 @@ class ServerOptions:
     has_translations: load what translates a second time for it, where an engine can.
     vosk_port: None for none beside the path ``/vosk``. wyoming: ``tcp://HOST:PORT``, ``unix:///PATH`` or None;
     wyoming_clients: addresses or networks that may use it, as its protocol knows no tokens (this computer
-    always may); has_zeroconf: tell the local network of it.
+    always may); has_zeroconf: tell the local network of it. grammar: by which they may ask what a text means;
+    acts: whether that is done, where it is harmless, by the file ``actions`` (None for the user's own).
     max_upload_bytes: of one recording; max_body_bytes: of any other request; max_message_bytes: of one
     WebSocket message. max_duration: seconds of one recording or one stream; max_sessions: streams that listen
     at once; max_uploads: recordings in work or waiting at once; max_connections: of any kind.
@@ -52,6 +53,9 @@ class ServerOptions:
     vosk_port: int | None = None
     wyoming: str | None = None
     wyoming_clients: tuple[str, ...] = ()
+    grammar: Path | None = None
+    acts: bool = False
+    actions: Path | None = None
     has_zeroconf: bool = False
     max_upload_bytes: int = 2 * 1024**3
     max_body_bytes: int = 8 * 1024**2

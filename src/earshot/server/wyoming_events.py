@@ -43,6 +43,12 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
     return Event(header["type"], data, payload)
 
 
+def text_of(event: Event, name: str) -> str | None:
+    """A text of an event; JSON may hold halves of characters, which cannot be sent back."""
+    value = event.data.get(name)
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
+
+
 def line_limit() -> int:
     """Of a stream reader whose headers are read here."""
     return _MAX_LINE

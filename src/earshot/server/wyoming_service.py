@@ -1,4 +1,4 @@
-"""Wyoming over TCP or a Unix socket, as Home Assistant and its satellites speak it: speech to text."""
+"""Wyoming over TCP or a Unix socket, as Home Assistant speaks it: speech to text, and text to intents."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event, Eventable, async_write_event
 from wyoming.info import AsrModel, AsrProgram, Attribution, Describe, Info
+from wyoming.intent import Recognize
 from wyoming.ping import Ping, Pong
 
 from earshot import __version__
@@ -27,7 +28,8 @@ from earshot.server.language_names import language_code
 from earshot.server.pcm_input import WIDTHS, PcmInput
 from earshot.server.pool import RecognizerPool, ServedStream
 from earshot.server.settings import ServerOptions, is_loopback
-from earshot.server.wyoming_events import line_limit, read_event
+from earshot.server.wyoming_events import line_limit, read_event, text_of
+from earshot.server.wyoming_intents import IntentService
 
 _log = logging.getLogger("earshot.server")
 
@@ -45,6 +47,7 @@ class WyomingService:
         self._options = options
         self._pool = pool
         self._stopping = stopping
+        self._intents = IntentService(options) if options.grammar is not None else None
         self._listener = bind_uri(options.wyoming, options)
         self._clients: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -84,7 +87,7 @@ class WyomingService:
         self._clients.add(task)
         try:
             if self._is_welcome(writer):
-                await _Client(reader, writer, self._options, self._pool, self._stopping).run()
+                await _Client(reader, writer, self._options, self._pool, self._stopping, self._intents).run()
         except (OSError, TimeoutError):
             pass  # the client is gone
         except Exception as error:
@@ -115,7 +118,9 @@ class _Client:
         options: ServerOptions,
         pool: RecognizerPool,
         stopping: asyncio.Event,
+        intents: IntentService | None,
     ) -> None:
+        self._intents = intents
         self._reader = reader
         self._writer = writer
         self._options = options
@@ -154,9 +159,9 @@ class _Client:
         if Describe.is_type(event.type):
             await self._write(self._info())
         elif Ping.is_type(event.type):
-            await self._write(Pong(text=_text(event, "text")))
+            await self._write(Pong(text=text_of(event, "text")))
         elif Transcribe.is_type(event.type):
-            self._wish = Transcribe(name=_text(event, "name"), language=_text(event, "language"))
+            self._wish = Transcribe(name=text_of(event, "name"), language=text_of(event, "language"))
         elif AudioStart.is_type(event.type):
             if self._utterance is not None:
                 self._utterance.close()
@@ -165,6 +170,9 @@ class _Client:
             await self._hear(event)
         elif AudioStop.is_type(event.type):
             await self._end()
+        elif self._intents is not None and (Recognize.is_type(event.type) or Transcript.is_type(event.type)):
+            # Home Assistant asks by a transcript, other clients by what the protocol has for it.
+            await self._write(await self._intents.answer(event))
         # What else there is belongs to other services; a client may send it and expects no answer.
 
     async def _hear(self, event: Event) -> None:
@@ -219,7 +227,10 @@ class _Client:
             models=models,
             supports_transcript_streaming=True,
         )
-        return Info(asr=[program])
+        info = Info(asr=[program])
+        if self._intents is not None:
+            self._intents.add_to(info)
+        return info
 
 
 class _Utterance:
@@ -330,9 +341,3 @@ def _format(event: Event) -> tuple[int, int, int]:
     assert isinstance(width, int)
     assert isinstance(channels, int)
     return rate, width, channels
-
-
-def _text(event: Event, name: str) -> str | None:
-    """A text of an event; JSON may hold halves of characters, which cannot be sent back."""
-    value = event.data.get(name)
-    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
