@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earshot.core.errors import ManifestError
+from earshot.core.errors import AudioError, ManifestError
 from earshot.corpora import FORMATS, Utterance, read_manifest, write_manifest
 from earshot.corpora.manifest import merged
 from tests.corpora.sounds import write_tone
@@ -243,6 +243,13 @@ def test_a_folder_of_recordings_and_texts(tmp_path: Path) -> None:
     write_manifest(found, tmp_path / "out", format_name="folder")
     again = read_manifest(tmp_path / "out")
     assert [(one.speaker, one.text) for one in again] == [("anna", "I am anna"), ("ben", "I am ben")]
+
+
+def test_only_recordings_are_copied_into_a_folder(clips: Path) -> None:
+    (clips / "secret").write_text("the key of the house")
+    with pytest.raises(AudioError, match="secret"):
+        write_manifest([Utterance(clips / "secret", text="x")], clips / "out", format_name="folder")
+    assert not list((clips / "out").rglob("secret*"))
 
 
 def test_merging_takes_the_same_once(clips: Path) -> None:

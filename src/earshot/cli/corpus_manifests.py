@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from earshot.corpora.statistics import Statistics
 
 _MOST_ISSUES = 20
+_MOST_LETTERS = 100
 
 
 @click.command("import")
@@ -168,7 +169,10 @@ def _lines(statistics: Statistics) -> list[tuple[str, str]]:
             low, middle, high = quantiles
             rows.append((name, f"{middle:.1f} {unit}; of 90 % {low:.1f} to {high:.1f}"))
     rows.append(("words", f"{statistics.num_words}, {statistics.vocabulary} different"))
-    rows.append(("letters", " ".join(f"{name}{count}" for name, count in statistics.letters.most_common())))
+    letters = statistics.letters.most_common()
+    told = " ".join(f"{name}{count}" for name, count in letters[:_MOST_LETTERS])
+    more = f" … {len(letters)} in all: --json" if len(letters) > _MOST_LETTERS else ""
+    rows.append(("letters", told + more))
     rows.append(("speakers", _shares(statistics.speakers)))
     rows.append(("languages", _shares(statistics.languages)))
     if statistics.labels:

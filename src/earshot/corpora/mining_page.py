@@ -20,9 +20,14 @@ header { position: sticky; top: 0; background: Canvas; padding: .5rem 0; border-
 article { border-bottom: 1px solid #8884; padding: 1rem 0; }
 article.defective { opacity: .45; } article.good, article.corrected { background: #2a9d6f18; }
 .heard { color: #b3424f; } .figures { color: #777; font-size: .85rem; }
-textarea { width: 100%; font: inherit; } audio { width: 100%; height: 2.2rem; }
+* { box-sizing: border-box; } textarea { width: 100%; font: inherit; } audio { width: 100%; height: 2.2rem; }
 button { font: inherit; margin-right: .5rem; } button[aria-pressed=true] { outline: 2px solid #2f5d8a; }
 """
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; media-src 'self' file:"
+)
+"""The page asks nothing of any network, whatever a text in it says."""
 
 _SCRIPT: Final = """
 const data = JSON.parse(document.getElementById("findings").textContent);
@@ -85,6 +90,7 @@ def write_page(findings: Findings, path: Path) -> None:
     with atomic_text(path) as file:
         file.write(
             f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
             f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style>\n'
             f"<h1>{html.escape(title)}</h1>\n"
             '<header><button id="save">Save verdicts.json</button><span id="count"></span> judged; then: '

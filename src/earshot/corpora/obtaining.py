@@ -121,6 +121,7 @@ def unpack(archive: Path, target: Path, notice: Notice) -> Path:
     Raises ModelError for an archive that is damaged or made to do harm.
     """
     if target.is_dir():
+        notice(f"{archive.name} is unpacked already: {target}")
         return target
     notice(f"unpacking {archive.name}")
     staging = target.with_name(f".{target.name}.unpacking")

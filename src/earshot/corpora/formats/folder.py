@@ -12,7 +12,7 @@ from pathlib import Path
 
 import soundfile
 
-from earshot.audio.decode import find_recordings
+from earshot.audio.decode import find_recordings, open_audio
 from earshot.core.errors import ManifestError
 from earshot.core.files import atomic_binary, atomic_text
 from earshot.corpora.formats.base import CorpusFormat, unique_names
@@ -90,6 +90,8 @@ def _cut(utterance: Utterance, target: Path) -> Path:
 def _copy(source: Path, target: Path) -> None:
     if target.exists() and target.samefile(source):
         return
+    with open_audio(source):
+        pass  # a manifest from elsewhere may name any file; only recordings are passed on
     with atomic_binary(target) as copy, source.open("rb") as file:
         shutil.copyfileobj(file, copy)
 
