@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from earshot.assistant.actions.base import Order, Outcome
-from earshot.assistant.grammar import NEAR, Grammar, Match
+from earshot.assistant.controls import PREFIX, control_grammar, is_plausible
+from earshot.assistant.grammar import Grammar
 from earshot.assistant.recognition import Recognition
 from earshot.assistant.replies import (
     DialogueOptions,
@@ -27,14 +28,9 @@ from earshot.assistant.replies import (
     ReplyKind,
 )
 from earshot.assistant.safety import THRESHOLDS, Decision
-from earshot.assistant.slot_grammar import slot_grammar
-from earshot.assistant.wording import CONTROLS, Wording, wording_of
+from earshot.assistant.wording import Wording, wording_of
 from earshot.core.errors import ActionError
-from earshot.decoding.network import spoken
 from earshot.text.clean import clean_text
-
-PREFIX = "earshot."
-"""Of the intents that are the dialogue's own."""
 
 _HINT_DISTANCE = 0.6
 """Weighted edits a letter up to which a sentence is worth being named as what one could have said."""
@@ -385,36 +381,6 @@ class Dialogue:
         self._open = self._dictation = self._deadline = None
         self._is_awake = self._is_held = False
         return [] if self.options.is_open else [Reply("asleep")]
-
-
-def is_plausible(grammar: Grammar, near: Match, text: str) -> bool:
-    """Whether a misheard text may have been meant so.
-
-    Any words fit a wildcard, so they prove nothing: they must have been heard, and what differs is weighed
-    against the sentence's own words alone.
-    """
-    heard = spoken(text)
-    own = len(heard)
-    for slot, words in near.spoken.items():
-        if slot_grammar(grammar, near.intent, slot) is None:
-            if f"{spoken(words)} " not in f"{heard} ":
-                return False
-            own -= len(spoken(words))
-    return near.distance * len(heard) <= NEAR * own
-
-
-def control_grammar(wording: Wording) -> Grammar:
-    """The assistant's own sentences, as a grammar of intents such as ``earshot.yes``."""
-    return Grammar.from_text(control_text(wording, CONTROLS), name="the assistant's own sentences")
-
-
-def control_text(wording: Wording, names: tuple[str, ...]) -> str:
-    """Some of them as a grammar file."""
-    lines = [f"language: {wording.language}", "intents:"]
-    for name in names:
-        lines += [f"  {PREFIX}{name}:", "    data:", "      - sentences:"]
-        lines += [f'          - "{template}"' for template in wording.controls[name]]
-    return "\n".join([*lines, ""])
 
 
 def _said(heard: _Heard) -> str:

@@ -36,33 +36,36 @@ class Player:
         self._environment = dict(environment)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_stopped = threading.Event()
         path = self._environment.get("PATH")
         self._programs = [name for name in _PROGRAMS if shutil.which(name, path=path)]
 
-    def play(self, samples: Samples, sample_rate: int) -> bool:
-        """To its end, or until ``stop``. samples: float32 (n,). Returns whether anything was to be heard."""
+    def play(self, samples: Samples, sample_rate: int, is_stopped: threading.Event | None = None) -> bool:
+        """To its end, or until the event is set and ``stop`` called. Returns whether anything was to be heard.
+
+        samples: float32 (n,). is_stopped: may be set before it begins; then it does not.
+        """
+        is_stopped = is_stopped or threading.Event()
         pcm = (np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()
         with self._lock:
-            self._is_stopped.clear()
             for program in list(self._programs):
-                if self._run(program, pcm, sample_rate, len(samples) / sample_rate):
+                if self._run(program, pcm, sample_rate, len(samples) / sample_rate, is_stopped):
                     return True
-                if self._is_stopped.is_set():
+                if is_stopped.is_set():
                     return True
                 self._programs.remove(program)  # its sound server does not answer
-            heard = _play_directly(samples, sample_rate, self._is_stopped)
+            heard = _play_directly(samples, sample_rate, is_stopped)
             self.is_silent = not heard
             return heard
 
     def stop(self) -> None:
-        """Be quiet now."""
-        self._is_stopped.set()
+        """Be quiet now, if its event is set."""
         process = self._process
         if process is not None and process.poll() is None:
             process.kill()
 
-    def _run(self, program: str, pcm: bytes, sample_rate: int, duration: float) -> bool:
+    def _run(
+        self, program: str, pcm: bytes, sample_rate: int, duration: float, is_stopped: threading.Event
+    ) -> bool:
         options = [option.format(rate=sample_rate) for option in _PROGRAMS[program]]
         try:
             process = subprocess.Popen(
@@ -75,6 +78,8 @@ class Player:
         except OSError:
             return False
         self._process = process
+        if is_stopped.is_set():  # who set it may have looked before there was a process
+            process.kill()
         try:
             process.communicate(pcm, timeout=duration + _GRACE)
         except subprocess.TimeoutExpired:

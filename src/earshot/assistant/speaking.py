@@ -114,7 +114,7 @@ class Mouth:
         self._condition = threading.Condition()
         self._is_busy = False
         self._is_closed = False
-        self._is_interrupted = False
+        self._is_interrupted = threading.Event()
         self._echo_until = float("-inf")
         self._last_speech = float("-inf")
         self._said: deque[str] = deque(maxlen=8)
@@ -136,7 +136,7 @@ class Mouth:
     def echo_until(self) -> float:
         """By its clock: what a microphone hears before may be this mouth. Nothing is after an interruption."""
         with self._condition:
-            is_heard = self._is_busy and not self._is_interrupted
+            is_heard = self._is_busy and not self._is_interrupted.is_set()
             return self._clock() + self._tail if is_heard else self._echo_until
 
     @property
@@ -166,7 +166,7 @@ class Mouth:
         """Be quiet now, and forget what waits."""
         with self._condition:
             self._waiting.clear()
-            self._is_interrupted = True
+            self._is_interrupted.set()
             self._echo_until = float("-inf")
         if self._player is not None:
             self._player.stop()
@@ -199,14 +199,16 @@ class Mouth:
                     return
                 item = self._waiting.popleft()
                 self._is_busy = True
-                self._is_interrupted = False
-            self._give(item)
+                self._is_interrupted = threading.Event()
+                is_interrupted = self._is_interrupted
+            self._give(item, is_interrupted)
 
-    def _give(self, item: str | Samples) -> None:
+    def _give(self, item: str | Samples, is_interrupted: threading.Event) -> None:
         assert self._player is not None
         rate = SAMPLE_RATE
         if isinstance(item, str):
-            assert self._voice is not None
+            if self._voice is None:  # it has just failed
+                return
             try:
                 samples, rate = self._voice.speech(item)
             except ActionError as error:
@@ -214,18 +216,18 @@ class Mouth:
                 self._warn(f"replies are shown, not spoken: {error}")
                 return
             with self._condition:
-                if self._is_interrupted:
+                if is_interrupted.is_set():
                     return
                 self._said.append(item)
         else:
             samples = item
-        is_heard = self._player.play(samples, rate)
+        is_heard = self._player.play(samples, rate, is_interrupted)
         with self._condition:
             now = self._clock()
             is_speech = isinstance(item, str)
             if is_heard and is_speech:
                 self._last_speech = now
-            if is_heard and not self._is_interrupted:
+            if is_heard and not is_interrupted.is_set():
                 self._echo_until = now + (self._tail if is_speech else 0.0)
 
 

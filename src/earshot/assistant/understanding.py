@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earshot.assistant.dialogue import control_text
+from earshot.assistant.controls import control_text
 from earshot.assistant.grammar import Grammar
 from earshot.assistant.recognition import CommandRecognizer, Recognition
 from earshot.assistant.replies import Expectation
