@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.core.errors import CorpusError, ManifestError
@@ -32,6 +32,7 @@ def sides(manifest: Manifest, options: SplitOptions) -> dict[str, set[str | None
     }
 
 
+@settings(deadline=None)
 @given(SPEAKERS)
 def test_no_speaker_is_on_two_sides_and_nothing_is_lost(speakers: list[str]) -> None:
     whole = corpus(*speakers, *speakers)
@@ -40,6 +41,7 @@ def test_no_speaker_is_on_two_sides_and_nothing_is_lost(speakers: list[str]) -> 
     assert sorted(one.audio for part in parts.values() for one in part) == sorted(one.audio for one in whole)
 
 
+@settings(deadline=None)
 @given(SPEAKERS, SPEAKERS)
 def test_a_corpus_that_grows_moves_nobody(before: list[str], added: list[str]) -> None:
     small, large = sides(corpus(*before), HALVES), sides(corpus(*added, *before), HALVES)

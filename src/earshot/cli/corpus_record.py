@@ -148,9 +148,11 @@ class _Takes:
     def __init__(self, sound: SoundOptions, stack: ExitStack) -> None:
         self._sound = sound
         source = open_source(sound, complain)
-        self._is_microphone = source.is_microphone
         self._stream: Iterator[Samples] | None = None
-        if not self._is_microphone:
+        if source.is_microphone:
+            with source:
+                pass  # one that is absent or in use is told before anybody reads
+        else:
             from earshot.corpora.takes import takes_of
 
             self._stream = takes_of(stack.enter_context(source))
