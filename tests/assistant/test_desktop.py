@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -225,11 +227,40 @@ class TestWhatIsMissing:
         with pytest.raises(ActionError, match="no answer"):
             Programs(os.environ).call(["sleep", "60"], time_limit=0.1)
 
+    @pytest.mark.parametrize("keys", [False, True])
+    def test_a_compositor_that_takes_no_keyboard(self, tmp_path: Path, keys: bool) -> None:
+        need("weston", "wtype")
+        with tempfile.TemporaryDirectory(prefix="weston", dir="/tmp") as runtime:
+            environment = {"XDG_RUNTIME_DIR": runtime, "HOME": runtime, "PATH": os.environ["PATH"]}
+            socket = Path(runtime) / "wayland-9"
+            argv = ("weston", "--backend=headless-backend.so", "--socket=wayland-9", "--no-config")
+            with started(*argv, environment=environment) as compositor:
+                assert wait_for(lambda: socket.exists() or compositor.poll() is not None)
+                if compositor.poll() is not None:
+                    pytest.skip("weston cannot run here without a screen")
+                (tmp_path / "wtype").symlink_to(shutil.which("wtype") or "")
+                environment |= {"PATH": str(tmp_path), "WAYLAND_DISPLAY": "wayland-9"}
+                desktop = find_desktop(environment)
+                with pytest.raises(ActionError, match="apt install ydotool"):
+                    desktop.press("enter") if keys else desktop.type_text("x")
+                record(tmp_path / "ydotool", tmp_path / "typed")
+                desktop.press("ctrl+c") if keys else desktop.type_text("x")
+                typed = (tmp_path / "typed").read_text()
+                assert typed == ("key 29:1 46:1 46:0 29:0\n" if keys else "type --file -\n")
+                with pytest.raises(ActionError, match="US keyboard"):
+                    desktop.type_text("ё")
+
     def test_windows_of_other_compositors(self, tmp_path: Path) -> None:
         (tmp_path / "wtype").touch(0o755)
         desktop = WaylandDesktop({"WAYLAND_DISPLAY": "wayland-9", "PATH": str(tmp_path)})
         with pytest.raises(ActionError, match="use Sway"):
             desktop.windows()
+
+
+def record(program: Path, arguments: Path) -> None:
+    """A program that writes down its arguments: no machine without hands has the kernel's keyboards."""
+    program.write_text(f'#!/bin/sh\necho "$*" >> {arguments}\n')
+    program.chmod(0o755)
 
 
 class TestKeys:

@@ -9,7 +9,7 @@ but types only what a US keyboard has.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from earshot.assistant.desktop.programs import Programs
 from earshot.core.errors import ActionError
 
 _KEY_DELAY_MS = "2"
+_REFUSAL = "does not support the virtual keyboard"
 _WTYPE_MODIFIERS = {
     "Control_L": "ctrl",
     "Shift_L": "shift",
@@ -50,19 +51,11 @@ class WaylandDesktop:
 
     def type_text(self, text: str) -> None:
         """See ``Desktop``. With ``ydotool`` only what a US keyboard has; else ActionError."""
-        lines = typed_lines(text)
-        if self._typist == "ydotool" and not text.isascii():
-            raise ActionError("ydotool types only what a US keyboard has", fix="apt install wtype")
-        for index, line in enumerate(lines):
+        for index, line in enumerate(typed_lines(text)):
             if index:
                 self.press("enter")
             if line:
-                self._programs.call(self._typing(), stdin=line, time_limit=TYPING_TIME_LIMIT)
-
-    def _typing(self) -> list[str]:
-        if self._typist == "wtype":
-            return ["wtype", "-d", _KEY_DELAY_MS, "-"]
-        return ["ydotool", "type", "--file", "-"]
+                self._type(lambda: ["wtype", "-d", _KEY_DELAY_MS, "-"], lambda: _ydotool_text(text), stdin=line)
 
     def press(self, keys: str, times: int = 1) -> None:
         """See ``Desktop``."""
@@ -70,8 +63,22 @@ class WaylandDesktop:
         if self._typist == "wtype" and (letter := _capital(chord)):
             self.type_text(letter * times)  # its own keyboard has one level: Shift makes no capitals there
             return
-        press = _wtype_press if self._typist == "wtype" else _ydotool_press
-        self._programs.call(press(chord, times), time_limit=TYPING_TIME_LIMIT)
+        self._type(lambda: _wtype_press(chord, times), lambda: _ydotool_press(chord, times))
+
+    def _type(
+        self, wtype: Callable[[], list[str]], ydotool: Callable[[], list[str]], *, stdin: str | None = None
+    ) -> None:
+        """By ``wtype``, and from when the compositor will not have that by ``ydotool``; the arguments of each."""
+        if self._typist == "wtype":
+            try:
+                self._programs.call(wtype(), stdin=stdin, time_limit=TYPING_TIME_LIMIT)
+                return
+            except ActionError as error:
+                if _REFUSAL not in error.message:
+                    raise
+            self._programs.choose("ydotool", purpose="typing on this Wayland compositor")
+            self._typist = "ydotool"
+        self._programs.call(ydotool(), stdin=stdin, time_limit=TYPING_TIME_LIMIT)
 
     def windows(self) -> tuple[Window, ...]:
         """See ``Desktop``."""
@@ -151,6 +158,12 @@ def _window(node: Mapping[str, Any]) -> Window:
     properties = node.get("window_properties") or {}
     application = node.get("app_id") or properties.get("class") or ""
     return Window(str(node["id"]), str(node.get("name") or ""), str(application))
+
+
+def _ydotool_text(text: str) -> list[str]:
+    if not text.isascii():
+        raise ActionError("ydotool types only what a US keyboard has", fix="use the clipboard")
+    return ["ydotool", "type", "--file", "-"]
 
 
 def _capital(chord: Chord) -> str:
