@@ -208,10 +208,19 @@ def test_a_microphone_of_a_real_sound_server(
         deadline = time.monotonic() + 60
         while not made(home.folder) and time.monotonic() < deadline:
             microphone.play(path)  # again where the first was over before the microphone was open
+        # Its question is played into the same room, so the microphone hears it.
+        risky = Path(home.recording(spoken("forget everything now")))
+        while not home.earshot("status").stdout.startswith("confirming") and time.monotonic() < deadline:
+            microphone.play(risky)
+        time.sleep(4)
+        assert made(home.folder) == ["yellow"]
+        assert home.earshot("confirm").stdout == "yes\n"
     finally:
         running.send_signal(signal.SIGINT)
         out, errors = running.communicate(timeout=60)
-    assert made(home.folder) == ["yellow"], errors
+    assert made(home.folder) == ["forgotten", "yellow"], errors
     assert running.returncode == 0
-    assert json.loads(out.splitlines()[0])["type"] == "ready"
-    assert "heard" in [json.loads(line)["type"] for line in out.splitlines()]
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert rows[0]["type"] == "ready"
+    heard = {row["text"].lower().strip(".,!?") for row in rows if row["type"] == "heard"}
+    assert heard == {"paint the kitchen yellow", "forget everything now"}
