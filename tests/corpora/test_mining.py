@@ -98,12 +98,15 @@ def test_verdicts_make_a_new_version(corpus: tuple[Manifest, Path], tmp_path: Pa
     assert_one_line_error(done, "is not what was mined")
 
 
-def test_judging_in_the_terminal(corpus: tuple[Manifest, Path], tmp_path: Path) -> None:
+def test_judging_in_the_terminal(
+    corpus: tuple[Manifest, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, path = corpus
+    monkeypatch.setenv("PATH", str(tmp_path))  # without a player and a sound card it goes on, silently
     write_findings(findings(corpus), tmp_path / "mined.json")
     out = tmp_path / "better.jsonl"
     done = earshot(
-        "corpus", "mark", path, tmp_path / "mined.json", "--ask", "-o", out, stdin=b"d\nc\nwell done\nq\n"
+        "corpus", "mark", path, tmp_path / "mined.json", "--ask", "-o", out, stdin=b"p\nd\nc\nwell done\nq\n"
     )
     assert done.status == 0, done
     assert [one.text for one in read_manifest(out)] == ["hello there", "well done"]

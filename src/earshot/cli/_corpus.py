@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 from earshot.cli._sound import complain
 from earshot.core.errors import CorpusError
 from earshot.core.progress import ProgressCallback
+from earshot.core.types import Audio
 from earshot.corpora import FORMATS, Manifest, read_manifest
 from earshot.corpora.versions import Version, write_version
 
@@ -65,6 +67,14 @@ def write(
     return version
 
 
+def play(audio: Audio) -> None:
+    """Let it be heard, to its end."""
+    from earshot.assistant.playback import Player
+
+    if not Player(os.environ).play(audio.samples, audio.sample_rate):
+        complain("no loudspeaker was found")
+
+
 def hours(seconds: float) -> str:
     """``1:02:03``."""
     whole = round(seconds)
@@ -87,3 +97,10 @@ def bar(label: str) -> Iterator[ProgressCallback | None]:
             progress.update(task, completed=done, total=total)
 
         yield show
+
+
+def ask(question: str) -> str:
+    """The first letter of a line from the keyboard, lower case; the end of input is a q."""
+    click.echo(f"  {question} > ", nl=False, err=True)
+    line = sys.stdin.readline()
+    return line.strip().lower()[:1] if line else "q"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from earshot.cli._corpus import MANIFEST, bar, output_option, read, reading_options, write
+from earshot.cli._corpus import MANIFEST, ask, bar, output_option, play, read, reading_options, write
 from earshot.cli._options import engine_options
 from earshot.cli._sound import complain
 from earshot.core.errors import CorpusError
+from earshot.corpora import Manifest
 from earshot.corpora.mining import (
     Finding,
     Findings,
@@ -25,9 +26,13 @@ from earshot.corpora.mining import (
     with_verdicts,
     write_findings,
 )
+from earshot.corpora.sound import read_utterance
 
 if TYPE_CHECKING:
     from earshot.engines import EngineOptions
+
+
+_QUESTION = "p: play · g: good · d: defective · c: type the right text · Enter: later · q: quit"
 
 
 @click.command("mine")
@@ -97,9 +102,11 @@ def mine_command(
 @click.argument("findings", type=click.Path(path_type=Path), metavar="FINDINGS")
 @reading_options
 @output_option("The new version.", required=False)
-@click.option("--ask", is_flag=True, help="Judge them here, one after the other; verdicts go into FINDINGS.")
+@click.option(
+    "--ask", "asks", is_flag=True, help="Judge them here, one after the other; verdicts go into FINDINGS."
+)
 def mark(
-    manifest: Path, findings: Path, format_name: str | None, skip_bad: bool, output: Path | None, ask: bool
+    manifest: Path, findings: Path, format_name: str | None, skip_bad: bool, output: Path | None, asks: bool
 ) -> int:
     """Make a new version by the verdicts: without what is defective, with corrected texts.
 
@@ -107,8 +114,9 @@ def mark(
     """
     found = read(manifest, format_name=format_name, skip_bad=skip_bad)
     result = read_findings(findings)
-    if ask:
-        result = replace(result, findings=tuple(_judge(result.findings)))
+    if asks:
+        with_verdicts(found, manifest, result)  # another manifest is told before anything is judged
+        result = replace(result, findings=tuple(_judge(result.findings, found)))
         write_findings(result, findings)
     changed = with_verdicts(found, manifest, result)
     counts = count_verdicts(result.findings)
@@ -122,7 +130,8 @@ def mark(
     return 0
 
 
-def _judge(findings: tuple[Finding, ...]) -> list[Finding]:
+def _judge(findings: tuple[Finding, ...], manifest: Manifest) -> list[Finding]:
+    """Ask for a verdict of each that has none, until the end or a q."""
     judged = list(findings)
     for position, finding in enumerate(findings):
         if finding.verdict:
@@ -131,11 +140,10 @@ def _judge(findings: tuple[Finding, ...]) -> list[Finding]:
             f"\n[{position + 1} of {len(findings)}] {finding.audio} from {finding.start:.2f} s", err=True
         )
         click.echo(f"  text   {finding.text}\n  heard  {finding.heard}", err=True)
-        click.echo(
-            "  Enter: later · g: good · d: defective · c: type the right text · q: quit > ", nl=False, err=True
-        )
-        line = sys.stdin.readline()
-        key = line.strip().lower()[:1] if line else "q"
+        key = ask(_QUESTION)
+        while key == "p":
+            play(read_utterance(manifest.utterances[finding.index]))
+            key = ask(_QUESTION)
         if key == "q":
             break
         if key == "g":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earshot.cli._corpus import hours
+from earshot.cli._corpus import ask, hours
 from earshot.cli._sound import SoundOptions, complain, open_source, quiet_libraries, sound_options
 from earshot.cli._texts import read_text_or_transcript
 from earshot.core.errors import CorpusError
@@ -27,6 +26,9 @@ _PATIENCE = 20.0
 
 _ATTEMPTS = 3
 """Of a phrase with --auto."""
+
+_AGAIN = "Enter: again · s: skip · q: quit"
+_JUDGE = "Enter: again · p: play · k: keep it · s: skip · q: quit"
 
 _EXAMPLES = """\b
 Examples:
@@ -204,7 +206,7 @@ class _Session:
         while position < len(self.prompts):
             prompt = self.prompts[position]
             self._show(prompt, position)
-            key = "" if self.is_auto else _ask("Enter: read · s: skip · b: back · q: quit")
+            key = "" if self.is_auto else ask("Enter: read · s: skip · b: back · q: quit")
             if key == "q":
                 return
             if key == "s":
@@ -243,7 +245,7 @@ class _Session:
             elif not take.complaints:
                 self.voice.keep(prompt, take.samples)
                 return True
-            key = _ask(
+            key = ask(
                 "Enter: again · k: keep it · s: skip · q: quit" if take else "Enter: again · s: skip · q: quit"
             )
             if key == "q":
@@ -278,10 +280,3 @@ class _Session:
         for complaint in take.complaints:
             complain(complaint)
         return take
-
-
-def _ask(question: str) -> str:
-    """The first letter of a line from the keyboard, lower case; the end of input is a q."""
-    click.echo(f"  {question} > ", nl=False, err=True)
-    line = sys.stdin.readline()
-    return line.strip().lower()[:1] if line else "q"
