@@ -27,6 +27,7 @@ RUNNING_SPEECH = (
     "not_wake_words",
 )
 NUM_PIECES = 6_000
+NUM_RECORDINGS = 1_400
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
     (work / "clips.json").write_text(json.dumps(rows))
     rng = np.random.default_rng(0)
     paths = [path for name in RUNNING_SPEECH for path in find_recordings(speech / name)]
-    paths = [paths[index] for index in rng.permutation(len(paths))[:1_400]]
+    paths = [paths[index] for index in rng.permutation(len(paths))[:NUM_RECORDINGS]]
     pieces = pieces_of_speech(paths)
     pieces = pieces[rng.permutation(len(pieces))[:NUM_PIECES]]
     np.save(work / "pieces.npy", pieces.astype(np.float16))
