@@ -172,13 +172,20 @@ class LetterFusion:
         gains = self._tokens.first_gains[tokens]
         for letters in self._tokens.rows[tokens].T:
             is_letter = letters > 0
-            for rows in (np.flatnonzero(is_letter & (places == 1)), np.flatnonzero(is_letter)):
+            for rows in filter(len, (np.flatnonzero(is_letter & (places == 1)), np.flatnonzero(is_letter))):
                 said = np.where(places[rows] == 1, 0, letters[rows])
-                log_probs, histories[rows] = self._model.extend(histories[rows], self._letters[said])
+                log_probs, histories[rows] = self._said(histories[rows], said)
                 gains[rows] += self._options.weight * log_probs + (said == 0) * self._options.word_bonus
                 places[rows] = 0
             places[(letters == 0) & (places == 0)] = 1
         return gains, histories * 3 + places
+
+    def _said(self, histories: Numbers, letters: Numbers) -> tuple[Doubles, Numbers]:
+        """Log-probabilities of letters and the histories then; what many prefixes share is looked up once."""
+        keys, places = np.unique(histories * len(self._letters) + letters, return_inverse=True)
+        before, said = np.divmod(keys, len(self._letters))
+        log_probs, after = self._model.extend(before, self._letters[said])
+        return log_probs[places], after[places]
 
     def finish(self, states: Numbers) -> Doubles:
         """See ``Fusion``."""
