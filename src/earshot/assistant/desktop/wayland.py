@@ -68,7 +68,7 @@ class WaylandDesktop:
     def _type(
         self, wtype: Callable[[], list[str]], ydotool: Callable[[], list[str]], *, stdin: str | None = None
     ) -> None:
-        """By ``wtype``, and from when the compositor will not have that by ``ydotool``; the arguments of each."""
+        """By ``wtype``, or ``ydotool`` once the compositor has refused that; the arguments of each."""
         if self._typist == "wtype":
             try:
                 self._programs.call(wtype(), stdin=stdin, time_limit=TYPING_TIME_LIMIT)
