@@ -25,13 +25,17 @@ from earshot.assistant.replies import DialogueOptions, Reply
 from earshot.assistant.speaking import EspeakVoice, Mouth
 from earshot.assistant.timers import Timers
 from earshot.assistant.understanding import Understanding
+from earshot.assistant.voices import identifier, keeper
 from earshot.audio.capture import Notice
 from earshot.commands import CommandStore, Embedder, Spotter, Teacher
 from earshot.commands.teaching import load_classifier
-from earshot.core.errors import DeviceError
-from earshot.core.types import Samples
+from earshot.core.errors import DeviceError, SpeakerError
+from earshot.core.types import Audio, Samples
 from earshot.engines import EngineOptions, Recognizer, load_engine
 from earshot.live import PacedSound
+from earshot.speakers.encoder import SpeakerEncoder
+from earshot.speakers.enrolment import describe_voice
+from earshot.speakers.memory import SpeakerMemory
 from tests.assistant.voices import made, player_of, spoken, tracing_program, with_pauses
 
 SENTENCES = """
@@ -99,12 +103,14 @@ class House:
     def __init__(self, folder: Path, engine: Recognizer | None, sentences: str = SENTENCES) -> None:
         self.folder = folder
         self.replies: list[Reply] = []
+        self.notices: list[Notice] = []
         self.timers = Timers(folder / "timers.json")
         actions = folder / "actions.toml"
         actions.write_text(ACTIONS.replace("PROGRAM", str(tracing_program(folder))))
-        surroundings = Surroundings(None, None, lambda _: None, lambda: (), folder, dict(os.environ))
+        self.surroundings = Surroundings(None, None, lambda _: None, lambda: (), folder, dict(os.environ))
         self.understanding = Understanding(Grammar.from_text(sentences), engine)
-        self.performer = Performer(ActionBook.load(actions), surroundings)
+        self.book = ActionBook.load(actions)
+        self.performer = Performer(self.book, self.surroundings)
         self.mouth = Mouth(None, None)
 
     def listener(
@@ -120,6 +126,8 @@ class House:
     def tell(self, what: Reply | Notice) -> None:
         if isinstance(what, Reply):
             self.replies.append(what)
+        else:
+            self.notices.append(what)
 
     def hears(self, *clips: Samples, is_open: bool = True, ears: Ears | None = None) -> list[str]:
         """Played as fast as it goes. Returns the kinds of replies."""
@@ -267,3 +275,34 @@ def test_a_taught_sound_is_an_order_in_a_language_that_no_engine_knows(tmp_path:
     ears = Ears(house.understanding, taught(tmp_path, ["futa kumbukumbu"], "sw"))
     kinds = house.hears(spoken("futa kumbukumbu", voice="sw", speed=155, pitch=52), ears=ears)
     assert kinds[:2] == ["heard", "question"]
+
+
+def test_only_a_known_voice_is_obeyed(
+    tmp_path: Path, engine: Recognizer, voices: SpeakerEncoder, sample: Audio
+) -> None:
+    memory = SpeakerMemory(tmp_path / "speakers.sqlite")
+    memory.enrol("Ann", [describe_voice("ann.wav", [sample.samples], [voices])])
+    identify = identifier(["ann"], memory)
+    assert identify(sample.samples[48_000:112_000]) == "Ann"
+    house = House(tmp_path, engine)
+    house.performer = Performer(house.book, house.surroundings, allowed_speakers={"Ann"})
+    ears = Ears(house.understanding, identify=identify)
+    assert house.hears(spoken("paint the kitchen red"), ears=ears) == ["heard", "refused"]
+    assert house.made == []
+    with pytest.raises(SpeakerError, match="Bob"):
+        identifier(["Bob"], memory)
+
+
+def test_a_full_disk_keeps_no_sound_and_stops_nothing(tmp_path: Path, engine: Recognizer) -> None:
+    (tmp_path / "audio").write_text("no folder")
+    house = House(tmp_path, engine)
+    ears = Ears(house.understanding, keep=keeper(tmp_path / "audio"))
+    assert house.hears(spoken("paint the kitchen red"), ears=ears) == ["heard", "done"]
+    assert len(house.notices) == 1
+
+
+def test_damaged_timers_are_told_once_and_stop_nothing(tmp_path: Path, engine: Recognizer) -> None:
+    (tmp_path / "timers.json").write_text("oh")
+    house = House(tmp_path, engine)
+    assert house.hears(spoken("paint the kitchen red")) == ["heard", "done"]
+    assert len(house.notices) == 1

@@ -84,7 +84,7 @@ class ControlServer:
         self._server: socket.socket | None = None
 
     def __enter__(self) -> ControlServer:
-        if not hasattr(socket, "AF_UNIX"):
+        if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
             raise ActionError(
                 "this system has no Unix sockets, so keys cannot reach the assistant", fix="use a wake phrase"
             )

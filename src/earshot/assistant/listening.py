@@ -26,6 +26,7 @@ from earshot.assistant.timers import Timer, Timers
 from earshot.assistant.understanding import Understanding
 from earshot.audio.capture import Notice, Source
 from earshot.commands import Spotted, Spotter
+from earshot.core.errors import FormatError, OutputError
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.engines.streaming import StreamingOptions
 from earshot.live.pump import Pump
@@ -281,8 +282,18 @@ class Listener:
         return is_own_words(recognition.open_text or recognition.text, self.mouth.said)
 
     def _heard(self, recognition: Recognition, samples: Samples, speaker: str | None) -> None:
-        audio = self._ears.keep(samples) if self._ears.keep is not None else None
+        audio = self._kept(samples)
         self._show(self.dialogue.heard(recognition, self._now(), audio=audio, speaker=speaker))
+
+    def _kept(self, samples: Samples) -> str | None:
+        """Where the sound is; a full disk is told, and is no reason to obey no more."""
+        if self._ears.keep is None:
+            return None
+        try:
+            return self._ears.keep(samples)
+        except OutputError as error:
+            self._tell(Notice("disk", f"the sound of an order is not kept: {error}"))
+            return None
 
     def _spotted(self, events: Sequence[Spotted]) -> bool:
         """Whether one of them mattered."""
@@ -326,8 +337,12 @@ class Listener:
             self._show(self.dialogue.timed_out(now))
         if self._timers is not None and self._clock() >= self._next_look:
             self._next_look = self._clock() + 0.5
-            for timer in self._timers.due():
-                self._ring(timer)
+            try:
+                for timer in self._timers.due():
+                    self._ring(timer)
+            except (FormatError, OutputError) as error:
+                self._timers = None
+                self._tell(Notice("disk", f"timers do not ring: {error}"))
 
     def _ring(self, timer: Timer) -> None:
         wording = self.dialogue.wording

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,21 +11,27 @@ import numpy as np
 
 from earshot.assistant.homes import audit_file
 from earshot.core.errors import SpeakerError
-from earshot.core.files import atomic_binary
+from earshot.core.files import atomic_binary, output_error
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.speakers.encoder import find_encoder
 from earshot.speakers.memory import SpeakerMemory
 
 
-def identifier(memory: SpeakerMemory | None = None) -> Callable[[Samples], str | None]:
+def identifier(names: Sequence[str], memory: SpeakerMemory | None = None) -> Callable[[Samples], str | None]:
     """Tells the name of an enrolled voice, None for a stranger's.
 
-    Raises SpeakerError where nobody is enrolled, MissingExtraError without an encoder.
+    names: of those who are to be obeyed.
+    Raises SpeakerError where one of them is not enrolled, MissingExtraError without an encoder.
     """
     known = memory or SpeakerMemory()
+    wanted = {known.find(name).name for name in names}
     encoder = find_encoder(num_threads=1)
-    if not known.known_vectors(encoder.name):
-        raise SpeakerError("no voice is known", fix="enrol yours: earshot speakers enrol NAME RECORDING")
+    unknown = wanted - set(known.known_vectors(encoder.name))
+    if unknown:
+        raise SpeakerError(
+            f"the voice of {', '.join(sorted(unknown))} was enrolled for another encoder",
+            fix="enrol it again: earshot speakers enrol NAME RECORDING --more",
+        )
 
     def identify(samples: Samples) -> str | None:
         try:
@@ -46,7 +52,10 @@ def keeper(folder: Path | None = None) -> Callable[[Samples], str]:
         import soundfile
 
         path = place / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{secrets.token_hex(3)}.flac"
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)  # voices are private
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)  # voices are private
+        except OSError as error:
+            raise output_error(place, error) from error
         with atomic_binary(path) as file:
             soundfile.write(file, np.clip(samples, -1, 1), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         path.chmod(0o600)

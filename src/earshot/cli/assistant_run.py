@@ -6,7 +6,7 @@ import json
 import os
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,8 @@ def run(
     from earshot.engines import EngineOptions
 
     options = RunOptions(**values)
+    if options.only_voice:
+        options = replace(options, only_voice=_known_voices(options.only_voice))
     if options.wake and options.push_to_talk:
         raise click.UsageError("--wake or --push-to-talk, not both: a key wakes it in either case")
     grammar = load_grammar(options.grammar, language or "en")
@@ -145,6 +147,14 @@ def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Par
     face.server = _serve(listener, stack)
     listener.run(lambda: face.begin(options, language))
     return signals.status
+
+
+def _known_voices(names: tuple[str, ...]) -> tuple[str, ...]:
+    """As they were enrolled. Raises SpeakerError for one that was not."""
+    from earshot.speakers.memory import SpeakerMemory
+
+    memory = SpeakerMemory()
+    return tuple(memory.find(name).name for name in names)
 
 
 def _taught_labels() -> list[str]:
@@ -225,7 +235,7 @@ def _ears(parts: _Parts, options: RunOptions) -> Ears:
         parts.understanding,
         new_spotter,
         wake,
-        identifier() if options.only_voice else None,
+        identifier(options.only_voice) if options.only_voice else None,
         keeper() if options.keep_audio else None,
     )
 
