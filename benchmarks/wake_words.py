@@ -3,7 +3,7 @@
     python benchmarks/wake_words.py trained --minutes 60          (PocketSphinx in the same run)
     python benchmarks/wake_words.py three --minutes 40
     python benchmarks/wake_words.py cost
-    python benchmarks/wake_words.py net --minutes 12              (measures the net's tails, too)
+    python benchmarks/wake_words.py net --minutes 12              (measures the net's tail, too)
 
 Speech goes on before and after each word without a pause, of another voice and as loud, in background sounds.
 Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``.
@@ -24,7 +24,7 @@ from earshot.audio.decode import read_audio
 from earshot.commands import Embedder, Spotter
 from earshot.commands.embedding import Matrix
 from earshot.commands.net import SHIPPED, CommandNet
-from earshot.commands.net_words import NO_WORDS, TAILS, NetEars, measure_tails
+from earshot.commands.net_words import NO_WORDS, TAIL_FILE, NetEars, measure_tail
 from earshot.commands.running import RunningClassifier, line_of, load_running_background
 from earshot.commands.store import Command, Example
 from earshot.commands.trimming import sound_span
@@ -265,8 +265,8 @@ def net(minutes: float, rates: Sequence[float]) -> None:
     command_net = CommandNet.load()
     stage = Scenes(None)
     words = [label for label in command_net.labels if label.strip("_") not in NO_WORDS]
-    tails = measure_tails(command_net, stage.without(("librispeech", "ljspeech"), 2 * minutes, words))
-    tails.save(SHIPPED / TAILS)
+    tail = measure_tail(command_net, stage.without(("librispeech", "ljspeech"), 5 * minutes, words))
+    tail.save(SHIPPED / TAIL_FILE)
     rows = [row for row in rows_of("speech_commands") if row.get("official_split") == "test"]
     rows = [row for word in words for row in [row for row in rows if row["label"] == word][:15]]
     pause = np.zeros(SAMPLE_RATE, np.float32)
@@ -279,7 +279,7 @@ def net(minutes: float, rates: Sequence[float]) -> None:
     for rate in rates:
 
         def ears(samples: Samples, rate: float = rate) -> list[Event]:
-            spotter = Spotter(net=NetEars(command_net, tails, false_alarms_per_hour=rate))
+            spotter = Spotter(net=NetEars(command_net, tail, false_alarms_per_hour=rate))
             events = [*spotter.accept(samples), *spotter.finish()]
             return [(event.time, event.label) for event in events]
 

@@ -64,7 +64,7 @@ Examples:
     "--background",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Of --model: speech without the words from which its false alarms are measured anew.",
+    help="Of --model: ten minutes or more of speech without the words, to measure its false alarms anew.",
 )
 @click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
 @click.option(
@@ -122,14 +122,14 @@ def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[
     from earshot.audio.decode import read_audio
     from earshot.commands.loading import load_net_spotters
     from earshot.commands.net import SHIPPED, CommandNet
-    from earshot.commands.net_words import measure_tails
+    from earshot.commands.net_words import measure_tail
 
     folder = SHIPPED if model == SHIPPED.name else Path(model)
-    tails = None
+    tail = None
     if background is not None:
         paths = _recordings([background])
-        tails = measure_tails(CommandNet.load(folder), (read_audio(path).samples for path in paths))
-    return load_net_spotters(folder, tails=tails, false_alarms_per_hour=rate)
+        tail = measure_tail(CommandNet.load(folder), (read_audio(path).samples for path in paths))
+    return load_net_spotters(folder, tail=tail, false_alarms_per_hour=rate)
 
 
 def _recordings(files: Iterable[Path]) -> list[Path]:

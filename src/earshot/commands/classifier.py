@@ -103,13 +103,13 @@ class Cohort:
         return tail_of(scores, self._background.hours, caution=_CAUTION)
 
 
-def tail_of(scores: Matrix, hours: float, *, caution: float) -> Tail:
+def tail_of(scores: Matrix, hours: float, *, caution: float, share: float = _TAIL) -> Tail:
     """Of background scores (n,) from so many hours of speech.
 
-    caution: how many times as many other recordings are taken to bring.
+    caution: how many times as many other recordings are taken to bring. share: of the scores, for the tail.
     """
     ordered = np.sort(scores)[::-1]
-    num_tail = max(1, round(_TAIL * len(ordered)))
+    num_tail = max(1, round(share * len(ordered)))
     start = float(ordered[num_tail])
     scale = max(float((ordered[:num_tail] - start).mean()), 1e-3)
     return Tail(start, caution * num_tail / hours, scale)

@@ -9,7 +9,7 @@ from earshot.commands.classifier import CommandClassifier
 from earshot.commands.embedding import Embedder
 from earshot.commands.lines import lines_of
 from earshot.commands.net import SHIPPED, CommandNet
-from earshot.commands.net_words import TAILS, NetEars, NetTails
+from earshot.commands.net_words import TAIL_FILE, NetEars, NetTail
 from earshot.commands.running import RunningClassifier, load_running_background
 from earshot.commands.spotter import Spotter
 from earshot.commands.store import CommandStore
@@ -50,14 +50,14 @@ def load_spotters(
 
 
 def load_net_spotters(
-    folder: Path | None = None, *, tails: NetTails | None = None, false_alarms_per_hour: float = 0.5
+    folder: Path | None = None, *, tail: NetTail | None = None, false_alarms_per_hour: float = 0.5
 ) -> Callable[[], Spotter]:
     """Of a trained net's words, the one that ships by default. See ``load_spotters``.
 
-    tails: of background of the user's own; those beside the net by default. Raises ModelError where the net
+    tail: of background of the user's own; those beside the net by default. Raises ModelError where the net
     cannot be read, or its false alarms were never measured.
     """
     net = CommandNet.load(folder)
-    known = tails or NetTails.load((folder or SHIPPED) / TAILS)
+    known = tail or NetTail.load((folder or SHIPPED) / TAIL_FILE)
     NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour)  # what is wrong is told now
     return lambda: Spotter(net=NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour))
