@@ -4,6 +4,7 @@
     python benchmarks/command_space.py describe arabic_commands --seconds 100
     python benchmarks/command_space.py background librispeech_speakers --seconds 100
     python benchmarks/command_space.py learn
+    python benchmarks/command_space.py running                   (after learn; ten minutes)
 
 Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``. Descriptions are kept in ``--cache``.
 """
@@ -26,9 +27,10 @@ import numpy.typing as npt
 
 from earshot.audio.decode import read_audio
 from earshot.commands.classifier import mean_of_largest
-from earshot.commands.embedding import Background, ClipEncoder, Space, project
+from earshot.commands.embedding import Background, ClipEncoder, Space, load_space, project
 from earshot.commands.looks import PauseCutter
 from earshot.commands.trimming import trim
+from earshot.commands.windows import WindowCutter
 from earshot.core.types import SAMPLE_RATE
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +44,17 @@ TWIN = 0.97
 """Cosine above which two pieces of background are one piece, cut twice."""
 DURATIONS = (0.15, 2.0)
 """Seconds of sound between pauses that are kept of the background."""
+
+RUNNING_WIDTHS, RUNNING_HOP = (0.48, 0.704, 1.056, 1.6), 12
+"""Seconds of the windows in running speech, and frames of 32 ms between two."""
+RUNNING = (
+    ("librispeech_speakers", 1.0),
+    ("ljspeech", 0.39),
+    ("vctk_p239", 0.91),
+    ("not_wake_words", 1.0),
+    ("meetings_ami", 1.0),
+)
+"""Corpora, and how much of them."""
 
 Matrix = npt.NDArray[np.float32]
 
@@ -178,16 +191,47 @@ def learn(cache: Path) -> None:
     print(f"{TARGET.name}: {TARGET.stat().st_size / 1e6:.2f} MB, {len(vectors)} windows of background")
 
 
+def running() -> None:
+    """Windows that slide over running speech; writes the other file that ships."""
+    encoder, space = ClipEncoder(), load_space()
+    found: dict[float, list[Matrix]] = {width: [] for width in RUNNING_WIDTHS}
+    hours = 0.0
+    for corpus, share in RUNNING:
+        rows = rows_of(corpus)
+        for row in rows[: round(share * len(rows))]:
+            samples = read_audio(SPEECH / corpus / row["audio"]).samples
+            cutter = WindowCutter(RUNNING_WIDTHS, hop=RUNNING_HOP)
+            for look in [*cutter.accept(samples), *cutter.finish()]:
+                assert look.width is not None
+                found[look.width].append(encoder.statistics(look.samples))
+            hours += len(samples) / SAMPLE_RATE / 3600
+        print(f"{corpus}: {hours:.2f} hours so far", flush=True)
+    arrays: dict[str, Any] = {}
+    for index, statistics in enumerate(found.values()):
+        count = min(len(statistics), 4_000 if index == len(found) - 1 else 8_000)
+        chosen = np.linspace(0, len(statistics) - 1, count).astype(int)
+        vectors = project(space, np.stack([statistics[place] for place in chosen]))
+        peaks = np.abs(vectors).max(axis=1, keepdims=True)
+        arrays[f"vectors{index}"] = np.round(127 * vectors / peaks).astype(np.int8)
+    rates = [len(statistics) / hours for statistics in found.values()]
+    target = TARGET.with_name("running.npz")
+    widths, hop, each = np.array(RUNNING_WIDTHS), np.array(RUNNING_HOP), np.array(rates)
+    np.savez_compressed(target, widths=widths, hop=hop, windows_per_hour=each, **arrays)
+    print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB from {hours:.2f} hours")
+
+
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("describe", "background", "learn"))
+    parser.add_argument("what", choices=("describe", "background", "learn", "running"))
     parser.add_argument("corpus", nargs="?")
     parser.add_argument("--seconds", type=float, default=100)
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "command_space")
     options = parser.parse_args()
     if options.what == "learn":
         learn(options.cache)
+    elif options.what == "running":
+        running()
     elif options.corpus is None:
         parser.error("name a corpus")
     else:

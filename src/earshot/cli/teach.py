@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _PATIENCE = 30
 """Seconds in which a word is waited for."""
 
+_MAX_WARNINGS = 12
+"""Of hundreds of recordings, that are told."""
+
 _EXAMPLES = """\b
 Examples:
   earshot teach "light on"                       (say it three times)
@@ -202,8 +205,10 @@ def _teach(
         click.echo(f"{label}: {len(takes)} rejected")
         return 0
     report = teacher.teach(label, takes, is_added=more)
-    for warning in report.warnings:
+    for warning in report.warnings[:_MAX_WARNINGS]:
         complain(f"warning: {warning}")
+    if len(report.warnings) > _MAX_WARNINGS:
+        complain(f"warning: and {len(report.warnings) - _MAX_WARNINGS} more")
     for line in report_lines(report):
         click.echo(line)
     return 0
