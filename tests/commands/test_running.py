@@ -53,6 +53,7 @@ def test_a_command_is_heard_within_a_sentence_where_that_is_asked_for(
     assert end - 0.4 < time < end + 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [333, 100_000])
 def test_what_is_heard_in_running_speech_does_not_depend_on_block_sizes(
     taught: CommandStore, embedder: Embedder, size: int
@@ -96,6 +97,7 @@ def test_what_follows_a_wake_word_goes_through_until_a_pause(taught: CommandStor
     assert kept > 0.9 * float(np.sum(np.square(order[8_000:9_000])))
 
 
+@pytest.mark.slow
 def test_a_line_is_learned_once_and_again_when_recordings_come(
     teacher: Teacher, store: CommandStore, embedder: Embedder
 ) -> None:
@@ -115,6 +117,7 @@ def test_a_line_is_learned_once_and_again_when_recordings_come(
     assert not path.parent.exists()
 
 
+@pytest.mark.slow
 def test_what_was_rejected_in_a_sentence_is_not_heard_again(
     teacher: Teacher, store: CommandStore, embedder: Embedder
 ) -> None:
