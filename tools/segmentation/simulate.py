@@ -54,7 +54,7 @@ class Simulator:
         """A mixture of that many seconds."""
         random = self.random
         num_samples = int(duration * SAMPLE_RATE) // HOP * HOP
-        style = random.choice(["mix", "talk", "interjections"], p=[0.5, 0.3, 0.2])
+        style = random.choice(["mix", "talk", "interjections"], p=[0.4, 0.4, 0.2])
         num_speakers = 2 if style == "mix" else int(random.choice([1, 2, 3], p=[0.2, 0.45, 0.35]))
         if style == "mix" and random.random() < 0.12:
             num_speakers = int(random.choice([1, 3]))
@@ -186,10 +186,10 @@ class Simulator:
         random = self.random
         if self._rooms and random.random() < 0.3:
             return self._rooms[random.integers(len(self._rooms))]
-        length = int(random.uniform(0.1, 0.5) * SAMPLE_RATE)
-        decay = np.exp(-6.9 * np.arange(length) / (random.uniform(0.15, 0.6) * SAMPLE_RATE))
+        length = int(random.uniform(0.1, 0.6) * SAMPLE_RATE)
+        decay = np.exp(-6.9 * np.arange(length) / (random.uniform(0.15, 0.8) * SAMPLE_RATE))
         tail = random.normal(0, 1, length) * decay
-        tail *= random.uniform(0.3, 1.2) / np.sqrt(np.sum(tail**2))
+        tail *= random.uniform(0.3, 2.0) / np.sqrt(np.sum(tail**2))
         tail[: int(0.002 * SAMPLE_RATE)] = 0
         tail[0] = 1
         return (tail / np.sqrt(np.sum(tail**2))).astype(np.float32)
