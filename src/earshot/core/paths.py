@@ -21,7 +21,7 @@ def models_home() -> Path:
 
 
 def config_home() -> Path:
-    """What the user writes: ``$EARSHOT_HOME``, else the user's settings folder (``~/.config/earshot`` on Linux)."""
+    """What the user writes: ``$EARSHOT_HOME``, else the folder of settings (``~/.config/earshot`` on Linux)."""
     if os.environ.get("EARSHOT_HOME"):
         return data_home()
     from platformdirs import user_config_path
