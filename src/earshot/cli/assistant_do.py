@@ -38,7 +38,10 @@ _actions_option = click.option(
     help="What is done for it, .toml or .yaml, over the shipped set [your own actions.toml].",
 )
 _language_option = click.option(
-    "--language", default="en", show_default=True, metavar="CODE", help="The language that is spoken."
+    "--language",
+    "-l",
+    metavar="CODE",
+    help="Of what is said [ru for a text in Russian letters, else en].",
 )
 _json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 
@@ -59,7 +62,7 @@ def do(
     from_file: Path | None,
     grammar_path: Path | None,
     actions_path: Path | None,
-    language: str,
+    language: str | None,
     engine: str,
     model: str | None,
     is_dry_run: bool,
@@ -71,10 +74,11 @@ def do(
     The status is 1 when it was not understood, not confirmed, or failed.
     """
     from earshot.assistant.starter_set import load_grammar
+    from earshot.assistant.teaching import guessed_language
 
     if (text is None) == (from_file is None):
         raise click.UsageError("give the order as a text, or a recording of it with --from-file")
-    grammar = load_grammar(grammar_path, language)
+    grammar = load_grammar(grammar_path, language or guessed_language(text or ""))
     order = _written(text, grammar) if text is not None else _spoken(from_file, grammar, engine, model)
     performer = _performer(grammar, actions_path, is_dry_run=is_dry_run)
     order = _complete(order, performer)
@@ -89,12 +93,12 @@ def do(
 @_actions_option
 @_language_option
 @_json_option
-def actions(grammar_path: Path | None, actions_path: Path | None, language: str, is_json: bool) -> None:
+def actions(grammar_path: Path | None, actions_path: Path | None, language: str | None, is_json: bool) -> None:
     """List what can be said, what it does, and how risky that is."""
     from earshot.assistant.action_book import ActionBook
     from earshot.assistant.starter_set import examples_of, load_grammar
 
-    examples = examples_of(load_grammar(grammar_path, language))
+    examples = examples_of(load_grammar(grammar_path, language or "en"))
     book = ActionBook.load(actions_path)
     for intent in book.names():
         bound = book.for_intent(intent)
