@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from train import NUM_FOLDS, is_heard_in_tests
 
 from earshot.commands.augmentation import overlay
 from earshot.commands.dataset import TWELVE, fold_of
@@ -23,6 +22,7 @@ from earshot.commands.net import CommandNet
 from earshot.training.export import export
 from earshot.training.measures import confusion, cost_of, latency, share_interval
 from earshot.training.nets.residual import build
+from train import NUM_FOLDS, is_heard_in_tests
 
 FOLD = 0
 DATA = (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from clips import SAMPLE_RATE, Clip
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
+from clips import SAMPLE_RATE, Clip
 from earshot.audio.decode import read_audio
 from earshot.core.types import Samples
 

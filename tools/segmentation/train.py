@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clips import cached
-from net import SUBSAMPLING, Segmentation, errors, permutation_loss
-from simulate import MAX_SPEAKERS, Mixture, Simulator, read_rooms, read_sounds
 from torch.nn.functional import cross_entropy
 
+from clips import cached
 from earshot.speakers.segmentation import front_end
+from net import SUBSAMPLING, Segmentation, errors, permutation_loss
+from simulate import MAX_SPEAKERS, Mixture, Simulator, read_rooms, read_sounds
 
 VOICE_WEIGHT = 0.15
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from corpora import librispeech_voices, split
-from net import NUM_MELS, Voice
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
-from trials import segments
 
+from corpora import librispeech_voices, split
 from earshot.speakers.embedded import EmbeddedEncoder
 from earshot.speakers.scoring import all_trials, equal_error
+from net import NUM_MELS, Voice
+from trials import segments
 
 DATA = Path(__file__).parents[2] / "src" / "earshot" / "speakers" / "data"
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import soxr
 import torch
-from corpora import LONGEST, Utterance, rows, training_data
 from scipy.signal import fftconvolve
 
+from corpora import LONGEST, Utterance, rows, training_data
 from earshot.audio.decode import read_audio
 from earshot.speakers import ge2e_weights
 from earshot.speakers.mel_power import MelPower, ge2e_filters, levelled_log, voice_filters

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.linalg import eigh
+
 from corpora import librispeech_voices
 from net import Voice, pooled
-from scipy.linalg import eigh
 from trials import equal_error_rate, features_of, segments
 
 DIM = 128

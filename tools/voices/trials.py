@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from corpora import Utterance
 
+from corpora import Utterance
 from earshot.speakers.mel_power import MelPower, levelled_log, voice_filters
 
 _FRONT_END = MelPower(512, voice_filters())
