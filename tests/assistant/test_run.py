@@ -111,6 +111,31 @@ def test_orders_of_a_recording_are_done_kept_and_logged(home: Home) -> None:
     assert (Path(entry["audio"]).stat().st_mode & 0o077) == 0
 
 
+def test_replies_are_notifications_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = home.folder / "programs"
+    programs.mkdir()
+    shown = home.folder / "shown"
+    (programs / "notify-send").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>"{shown}"\n')
+    (programs / "notify-send").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    path = home.recording(spoken("forget everything now"))
+    done = home.earshot("run", *home.files, "--from-file", path, "--speed", "0", "--quiet", "--notify")
+    assert done.stderr == ""
+    assert "forget everything now: shall I?" in shown.read_text().lower().replace("shall i", "shall I")
+
+
+def test_without_notifications_it_is_told_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = home.folder / "programs"
+    programs.mkdir()
+    (programs / "notify-send").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "notify-send").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    path = home.recording(spoken("paint the kitchen yellow"), spoken("paint the kitchen red"))
+    done = home.earshot("run", *home.files, "--from-file", path, "--speed", "0", "--quiet", "--notify")
+    assert made(home.folder) == ["red", "yellow"]
+    assert done.stderr.count("no notifications are shown") == 1
+
+
 @pytest.mark.slow
 def test_keys_talk_to_a_running_assistant(home: Home) -> None:
     running = home.start("-", "--push-to-talk", "--quiet", stdin=subprocess.PIPE)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from earshot.assistant.action_book import ActionBook
     from earshot.assistant.actions.base import Surroundings
     from earshot.assistant.control import ControlServer
+    from earshot.assistant.desktop.announcing import Announcer
     from earshot.assistant.dictation import Dictation
     from earshot.assistant.listening import Ears, Listener
     from earshot.assistant.performing import Performer
@@ -38,6 +39,10 @@ Examples:
   earshot assistant run --from-file order.wav --dry-run"""
 
 
+_ANNOUNCED = ("question", "done", "failed", "refused", "not-understood", "timer", "said")
+"""Kinds of replies that one wants to know of while looking elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What the verb was asked for, besides sound and engine."""
@@ -51,6 +56,7 @@ class RunOptions:
     voice: Path | None
     only_voice: tuple[str, ...]
     keep_audio: bool
+    is_notifying: bool
     is_json: bool
 
 
@@ -76,6 +82,7 @@ class RunOptions:
 )
 @click.option("--only-voice", multiple=True, metavar="NAME", help="Obey only this enrolled voice.")
 @click.option("--keep-audio", is_flag=True, help="Keep the sound of orders beside the log.")
+@click.option("--notify", "is_notifying", is_flag=True, help="Replies as notifications of the desktop, too.")
 @click.option("--json", "is_json", is_flag=True, help="Print everything that happens as lines of JSON.")
 def run(
     sound: SoundOptions,
@@ -116,6 +123,8 @@ class _Parts:
 
 
 def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Parts) -> int:
+    from earshot.assistant.desktop.announcing import Announcer
+    from earshot.assistant.desktop.common import Notifier
     from earshot.assistant.dialogue import Dialogue
     from earshot.assistant.here import surroundings_here
     from earshot.assistant.listening import Listener
@@ -128,6 +137,9 @@ def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Par
     mouth = _mouth(language, options)
     stack.callback(mouth.close)
     face = _Face(is_json=options.is_json)
+    if options.is_notifying:
+        face.announcer = Announcer(Notifier(os.environ), complain)
+        stack.callback(face.announcer.close)
     surroundings = surroundings_here(
         say=lambda text: face.say(text, mouth), heard=lambda: tuple(texts), timers=timers, language=language
     )
@@ -260,6 +272,7 @@ class _Face:
 
     def __init__(self, *, is_json: bool) -> None:
         self.server: ControlServer | None = None
+        self.announcer: Announcer | None = None
         self._is_json = is_json
 
     def begin(self, options: RunOptions, language: str) -> None:
@@ -292,6 +305,9 @@ class _Face:
         row = as_row(what)
         if self.server is not None:
             self.server.publish(row)
+        if self.announcer is not None and what.kind in _ANNOUNCED:
+            said = what.order.text if what.order is not None else "Earshot"
+            self.announcer.announce(said, what.text or what.kind)
         if self._is_json:
             click.echo(json.dumps(row, ensure_ascii=False, default=str))
         elif what.kind != "ignored":
