@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from earshot.assistant.timers import Timers
 from earshot.core.errors import ActionError
 
 if TYPE_CHECKING:
+    from earshot.assistant.action_book import ActionBook
     from earshot.assistant.grammar import Grammar
     from earshot.assistant.performing import Performer
 
@@ -57,18 +58,37 @@ def performer_here(
     """
     from earshot.assistant.action_book import ActionBook
     from earshot.assistant.audit import AuditLog
-    from earshot.assistant.homes import audit_file, history_file
-    from earshot.assistant.performing import Performer
+    from earshot.assistant.homes import audit_file
     from earshot.assistant.starter_set import examples_of
     from earshot.assistant.timers import timers_path
 
-    audit = AuditLog(audit_file())
-
     def heard() -> list[str]:
-        return [str(entry.get("words", "")) for entry in audit.read()][-_NUM_HEARD:]
+        return [str(entry.get("words", "")) for entry in AuditLog(audit_file()).read()][-_NUM_HEARD:]
 
     surroundings = surroundings_here(
         say=say, heard=heard, timers=Timers(timers_path()), language=grammar.language or "en"
     )
     book = ActionBook.load(actions, examples=examples_of(grammar))
-    return Performer(book, surroundings, is_dry_run=is_dry_run, audit=audit, history=history_file())
+    return logged_performer(book, surroundings, is_dry_run=is_dry_run)
+
+
+def logged_performer(
+    book: ActionBook,
+    surroundings: Surroundings,
+    *,
+    is_dry_run: bool = False,
+    allowed_speakers: Collection[str] | None = None,
+) -> Performer:
+    """With the user's own log and history."""
+    from earshot.assistant.audit import AuditLog
+    from earshot.assistant.homes import audit_file, history_file
+    from earshot.assistant.performing import Performer
+
+    return Performer(
+        book,
+        surroundings,
+        is_dry_run=is_dry_run,
+        audit=AuditLog(audit_file()),
+        allowed_speakers=allowed_speakers,
+        history=history_file(),
+    )

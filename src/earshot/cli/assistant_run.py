@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from earshot.assistant.desktop.announcing import Announcer
     from earshot.assistant.dictation import Dictation
     from earshot.assistant.listening import Ears, Listener
-    from earshot.assistant.performing import Performer
     from earshot.assistant.replies import Reply
     from earshot.assistant.speaking import Mouth
     from earshot.assistant.understanding import Understanding
@@ -126,7 +125,7 @@ def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Par
     from earshot.assistant.desktop.announcing import Announcer
     from earshot.assistant.desktop.common import Notifier
     from earshot.assistant.dialogue import Dialogue
-    from earshot.assistant.here import surroundings_here
+    from earshot.assistant.here import logged_performer, surroundings_here
     from earshot.assistant.listening import Listener
     from earshot.assistant.replies import DialogueOptions
     from earshot.assistant.timers import Timers, timers_path
@@ -144,7 +143,12 @@ def _run(sound: SoundOptions, options: RunOptions, stack: ExitStack, parts: _Par
         say=lambda text: face.say(text, mouth), heard=lambda: tuple(texts), timers=timers, language=language
     )
     dialogue = Dialogue(
-        _performer(parts.book, options, surroundings),
+        logged_performer(
+            parts.book,
+            surroundings,
+            is_dry_run=options.is_dry_run,
+            allowed_speakers=set(options.only_voice) or None,
+        ),
         parts.understanding.grammar,
         language=language,
         options=DialogueOptions(is_open=not (options.wake or options.push_to_talk)),
@@ -202,21 +206,6 @@ def _mouth(language: str, options: RunOptions) -> Mouth:
         except ActionError as error:
             complain(f"replies are shown, not spoken: {error}")
     return Mouth(Player(os.environ), voice, warn=complain)
-
-
-def _performer(book: ActionBook, options: RunOptions, surroundings: Surroundings) -> Performer:
-    from earshot.assistant.audit import AuditLog
-    from earshot.assistant.homes import audit_file, history_file
-    from earshot.assistant.performing import Performer
-
-    return Performer(
-        book,
-        surroundings,
-        is_dry_run=options.is_dry_run,
-        audit=AuditLog(audit_file()),
-        allowed_speakers=set(options.only_voice) or None,
-        history=history_file(),
-    )
 
 
 def _dictation(surroundings: Surroundings) -> Dictation:
