@@ -81,6 +81,12 @@ class _Size(click.ParamType[int]):
 @click.option(
     "--actions", type=click.Path(path_type=Path), metavar="FILE", help="Of --act [your own actions.toml]."
 )
+@click.option(
+    "--assistant",
+    "has_assistant",
+    is_flag=True,
+    help="Whoever may open the page may give the assistant orders.",
+)
 @click.option("--zeroconf", is_flag=True, help="Tell the local network, so that Home Assistant finds Wyoming.")
 @click.option(
     "--allow-origin",
@@ -128,6 +134,7 @@ def serve(
     grammar: Path | None,
     acts: bool,
     actions: Path | None,
+    has_assistant: bool,
     zeroconf: bool,
     origins: tuple[str, ...],
     hosts: tuple[str, ...],
@@ -176,6 +183,7 @@ def serve(
         grammar=grammar,
         acts=acts,
         actions=actions,
+        has_assistant=has_assistant,
         has_zeroconf=zeroconf,
         max_upload_bytes=max_upload,
         max_duration=max_duration,

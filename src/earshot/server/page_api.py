@@ -330,6 +330,7 @@ def _add_choices(router: APIRouter) -> None:
                 ],
                 "devices": _devices(),
                 "formats": page_text.formats(),
+                "assistant": state.options.has_assistant,
                 "limits": {
                     "upload_bytes": state.options.max_upload_bytes,
                     "duration": state.options.max_duration,

@@ -32,6 +32,7 @@ class ServerOptions:
     wyoming_clients: addresses or networks that may use it, as its protocol knows no tokens (this computer
     always may); has_zeroconf: tell the local network of it. grammar: by which they may ask what a text means;
     acts: whether that is done, where it is harmless, by the file ``actions`` (None for the user's own).
+    has_assistant: whether the page may give orders to the assistant that runs on this computer.
     max_upload_bytes: of one recording; max_body_bytes: of any other request; max_message_bytes: of one
     WebSocket message. max_duration: seconds of one recording or one stream; max_sessions: streams that listen
     at once; max_uploads: recordings in work or waiting at once; max_connections: of any kind.
@@ -56,6 +57,7 @@ class ServerOptions:
     grammar: Path | None = None
     acts: bool = False
     actions: Path | None = None
+    has_assistant: bool = False
     has_zeroconf: bool = False
     max_upload_bytes: int = 2 * 1024**3
     max_body_bytes: int = 8 * 1024**2

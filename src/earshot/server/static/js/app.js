@@ -1,6 +1,7 @@
 // The page as a whole: which view is shown, and what they share.
 
-import { feed, remember } from "./api.js";
+import { choices, feed, remember } from "./api.js";
+import { AssistantView } from "./assistant.js";
 import { describe, icon, toast } from "./dom.js";
 import { Library } from "./library.js";
 import { homeView, Recording, Settings } from "./recorder.js";
@@ -26,6 +27,7 @@ class App {
     feed.start();
     this.library.load().then(() => performance.mark("earshot-ready"));
     this.settings.load().catch((error) => toast(describe(error)));
+    choices().then(({ assistant }) => (document.getElementById("assistant").hidden = !assistant), () => {}); // told above
   }
 
   go(hash) {
@@ -49,6 +51,7 @@ class App {
     this.view?.close();
     this.view = null;
     if (kind === "s" && id) this.openSession(id, new URLSearchParams(query));
+    else if (kind === "assistant") this.openAssistant();
     else this.openHome();
   }
 
@@ -62,6 +65,14 @@ class App {
     document.title = "Earshot";
     this.library.setCurrent(null);
     this.show("home", homeView(this));
+  }
+
+  openAssistant() {
+    document.title = "Assistant · Earshot";
+    this.view = new AssistantView();
+    this.library.setCurrent(null);
+    this.root.removeAttribute("data-searching");
+    this.show("assistant", this.view.element);
   }
 
   async openSession(id, query) {
