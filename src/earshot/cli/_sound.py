@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from earshot.audio.capture import Microphone, Source
-from earshot.audio.decode import SAMPLE_FORMATS
+from earshot.audio.decode import SAMPLE_FORMATS, find_recordings
 from earshot.audio.devices import find_device
 from earshot.core.errors import AudioError, DeviceError
 from earshot.core.types import SAMPLE_RATE
@@ -114,6 +114,17 @@ def open_source(sound: SoundOptions, note: Callable[[str], None]) -> Source:
     if sound.from_file is not None:
         return PacedFile(sound.from_file, speed=sound.speed or math.inf, channel=sound.channel)
     return _microphone(sound, note)
+
+
+def list_recordings(files: Iterable[Path]) -> list[Path]:
+    """Folders stand for what is in them; each recording once. A folder without any is warned of."""
+    found: list[Path] = []
+    for path in files:
+        inside = find_recordings(path) if path.is_dir() else [path]
+        if not inside:
+            complain(f"warning: there are no recordings in {path}")
+        found += inside
+    return list(dict.fromkeys(found))
 
 
 def _standard_input(sound: SoundOptions) -> Source:

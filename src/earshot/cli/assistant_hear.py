@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earshot.cli import STATUS_FAILED
-from earshot.cli._sound import complain
+from earshot.cli._sound import complain, list_recordings
 from earshot.core.errors import AudioError
 from earshot.core.types import Audio
 from earshot.engines import DEFAULT_ENGINE
@@ -69,7 +69,7 @@ def hear(
 
     known = _context(context)
     grammar = Grammar.load(path)
-    paths = _recordings(files)
+    paths = list_recordings(files)
     recognizer = CommandRecognizer(
         grammar, load_engine(engine, EngineOptions(model=model, language=grammar.language)), threshold=threshold
     )
@@ -161,19 +161,6 @@ def _context(pairs: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"{pair!r} is no NAME=VALUE", param_hint="--context")
         known[name.strip()] = value.strip()
     return known
-
-
-def _recordings(files: tuple[Path, ...]) -> list[Path]:
-    """Folders stand for what is in them; each recording once."""
-    from earshot.audio.decode import find_recordings
-
-    found: list[Path] = []
-    for path in files:
-        inside = find_recordings(path) if path.is_dir() else [path]
-        if not inside:
-            complain(f"warning: there are no recordings in {path}")
-        found += inside
-    return list(dict.fromkeys(found))
 
 
 def _batches(paths: list[Path]) -> Iterator[list[Path]]:

@@ -16,11 +16,11 @@ import click
 from earshot.assistant.desktop import find_desktop
 from earshot.assistant.dictation import Dictation
 from earshot.audio.capture import Notice
-from earshot.cli._options import text_options
+from earshot.cli._options import live_engine_options, text_options
 from earshot.cli._papers import Copied, Printed, Told, Typed
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
 from earshot.core.types import Final
-from earshot.engines import DEFAULT_ENGINE, find_engine
+from earshot.engines import find_engine
 from earshot.live.session import Session
 from earshot.text.numbers import NumberForm
 from earshot.transcription import TranscriptionOptions
@@ -37,13 +37,7 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @sound_options
-@click.option("--engine", default=DEFAULT_ENGINE, show_default=True, metavar="NAME", help="The recognizer.")
-@click.option("--model", metavar="NAME", help="A name from 'earshot models list', or a folder.")
-@click.option(
-    "--language", "-l", metavar="CODE", help="Of speech and commands: en or ru; others have no commands."
-)
-@click.option("--compute", default="cpu", show_default=True, metavar="NAME", help="What computes.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of a decoder [all cores].")
+@live_engine_options
 @click.option(
     "--pause",
     type=click.FloatRange(0.2, 5.0),
@@ -74,8 +68,8 @@ def dictate(
 ) -> int:
     """Type what is said into the window that has the focus, until Ctrl-C or "stop dictation".
 
-    "new line", "scratch that", "comma" and others are obeyed: see docs/dictation.md. The signal USR1 pauses
-    and goes on. Nothing is kept.
+    "new line", "scratch that", "comma" and others are obeyed, in English and Russian (docs/dictation.md).
+    The signal USR1 pauses and goes on. Nothing is kept.
     """
     find_engine(engine)  # a mistyped name is told before anything is opened
     paper = _paper(into, is_dry=dry_run)

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from earshot.cli._outputs import check_folder
-from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
+from earshot.cli._sound import (
+    SoundOptions,
+    StopSignals,
+    complain,
+    list_recordings,
+    open_source,
+    quiet_libraries,
+    sound_options,
+)
 from earshot.core.errors import AudioError
 from earshot.core.files import atomic_text
 from earshot.core.types import Samples
@@ -113,7 +121,7 @@ def spot(
     else:
         new_spotter = _net_spotters(model, background, rate)
     if files:
-        return _spot_files(_recordings(files), new_spotter, is_json=is_json, csv_path=csv_path)
+        return _spot_files(list_recordings(files), new_spotter, is_json=is_json, csv_path=csv_path)
     return _spot_live(sound, new_spotter(), log, is_json=is_json)
 
 
@@ -127,22 +135,9 @@ def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[
     folder = SHIPPED if model == SHIPPED.name else Path(model)
     tail = None
     if background is not None:
-        paths = _recordings([background])
+        paths = list_recordings([background])
         tail = measure_tail(CommandNet.load(folder), (read_audio(path).samples for path in paths))
     return load_net_spotters(folder, tail=tail, false_alarms_per_hour=rate)
-
-
-def _recordings(files: Iterable[Path]) -> list[Path]:
-    """Folders stand for what is in them; each recording once."""
-    from earshot.audio.decode import find_recordings
-
-    found: list[Path] = []
-    for path in files:
-        inside = find_recordings(path) if path.is_dir() else [path]
-        if not inside:
-            complain(f"warning: there are no recordings in {path}")
-        found += inside
-    return list(dict.fromkeys(found))
 
 
 def _spot_live(sound: SoundOptions, spotter: Spotter, log: HeardLog | None, *, is_json: bool) -> int:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from earshot.audio.vad import FRAME, VoiceActivityDetector
+from earshot.audio.vad import FRAME
+from earshot.commands.frames import SpeechFrames
 from earshot.core.types import SAMPLE_RATE, Samples
 
 SPEECH = 0.3
@@ -65,8 +66,7 @@ class PauseCutter:
         self._least = max(1, int(min_duration * SAMPLE_RATE / FRAME))
         self._most = -int(-max_duration * SAMPLE_RATE // FRAME) + _PRE_ROLL + PAUSE_AFTER
         self._hears_noises = hears_noises
-        self._detector = VoiceActivityDetector()
-        self._rest: Samples = np.empty(0, np.float32)
+        self._heard = SpeechFrames()
         self._frames: list[Samples] = []  # the last ones, that a look may need
         self._levels: list[float] = []
         self._now = 0
@@ -78,18 +78,11 @@ class PauseCutter:
 
     def accept(self, samples: Samples) -> list[Look]:
         """Take float32 (n,), any n. Returns the stretches that ended in it, in order."""
-        samples = np.nan_to_num(np.clip(samples, -1, 1)).astype(np.float32, copy=False)
-        gathered = np.concatenate([self._rest, samples])
-        probabilities = self._detector.probabilities(samples)
-        looks: list[Look] = []
-        for index, probability in enumerate(probabilities):
-            looks += self._step(gathered[index * FRAME : (index + 1) * FRAME], float(probability))
-        self._rest = gathered[len(probabilities) * FRAME :].copy()
-        return looks
+        return [look for frame, odds in self._heard.accept(samples) for look in self._step(frame, odds)]
 
     def finish(self) -> list[Look]:
         """No more comes: the stream's end is a pause."""
-        return self.accept(np.zeros((PAUSE_AFTER + 2) * FRAME - len(self._rest), np.float32))
+        return self.accept(self._heard.silence(PAUSE_AFTER + 2))
 
     def _step(self, frame: Samples, probability: float) -> list[Look]:
         level = float(np.sqrt(np.mean(np.square(frame)) + 1e-14))

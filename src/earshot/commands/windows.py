@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from earshot.audio.vad import FRAME, VoiceActivityDetector
+from earshot.audio.vad import FRAME
+from earshot.commands.frames import SpeechFrames
 from earshot.commands.looks import SPEECH, Look
 from earshot.core.types import SAMPLE_RATE, Samples
 
@@ -29,26 +30,18 @@ class WindowCutter:
     def __init__(self, widths: Sequence[float], *, hop: int = HOP) -> None:
         self._lengths = [(max(1, round(width * SAMPLE_RATE / FRAME)), width) for width in widths]
         self._hop = hop
-        self._detector = VoiceActivityDetector()
-        self._rest: Samples = np.empty(0, np.float32)
+        self._heard = SpeechFrames()
         self._frames: list[Samples] = []
         self._is_speech: list[bool] = []
         self._now = 0
 
     def accept(self, samples: Samples) -> list[Look]:
         """Take float32 (n,), any n. Returns the windows that ended in it, in order."""
-        samples = np.nan_to_num(np.clip(samples, -1, 1)).astype(np.float32, copy=False)
-        gathered = np.concatenate([self._rest, samples])
-        probabilities = self._detector.probabilities(samples)
-        looks: list[Look] = []
-        for index, probability in enumerate(probabilities):
-            looks += self._step(gathered[index * FRAME : (index + 1) * FRAME], float(probability))
-        self._rest = gathered[len(probabilities) * FRAME :].copy()
-        return looks
+        return [look for frame, odds in self._heard.accept(samples) for look in self._step(frame, odds)]
 
     def finish(self) -> list[Look]:
         """No more comes: the stream's end is a pause."""
-        return self.accept(np.zeros((self._hop + 1) * FRAME - len(self._rest), np.float32))
+        return self.accept(self._heard.silence(self._hop + 1))
 
     def _step(self, frame: Samples, probability: float) -> list[Look]:
         most = max(length for length, _ in self._lengths)
