@@ -158,6 +158,8 @@ def browser(
         "--no-first-run",
         "--mute-audio",
         "--lang=en-GB",
+        # A click by script is no gesture; without one, sound may stay suspended for ever.
+        "--autoplay-policy=no-user-gesture-required",
         f"--user-data-dir={profile}",
         f"--window-size={size[0]},{size[1]}",
         *arguments,
