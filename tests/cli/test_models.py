@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pty
+import random
 import signal
 import subprocess
 import sys
@@ -37,9 +38,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def offer(server: FileServer, home: Path, *, checksum: bool = True) -> None:
-    """Put a model of ours into the user's catalogue."""
-    data = zipped(VOSK, top="m")
+def offer(server: FileServer, home: Path, *, checksum: bool = True, num_more: int = 0) -> None:
+    """Put a model of ours into the user's catalogue. num_more: bytes that cannot be made smaller."""
+    data = zipped({**VOSK, "more": random.Random(1).randbytes(num_more)}, top="m")
     server.files["/vosk-ours.zip"] = data
     line = f'sha256 = "{hashlib.sha256(data).hexdigest()}"\n' if checksum else ""
     (home / "catalogue.toml").write_text(
@@ -214,7 +215,7 @@ def test_a_card_cannot_command_the_terminal(home: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of another kind there")
 def test_ctrl_c_tells_that_the_pull_can_go_on(server: FileServer, home: Path) -> None:
-    offer(server, home)
+    offer(server, home, num_more=100_000)  # more than is sent before the pause
     server.pause = 60
     with subprocess.Popen(
         [sys.executable, "-m", "earshot", "models", "pull", "ours"], stderr=subprocess.PIPE, text=True
