@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from earshot.core.errors import ActionError
+from earshot.core.files import read_utf8
 from earshot.core.optional import require
 
 MAX_BYTES = 2_000_000
@@ -41,18 +42,9 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """A .toml, .yaml or .yml file. Raises ActionError that names file and line."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise ActionError(
-            f"{path} cannot be read: {error.strerror}", fix="name a .toml or .yaml file"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ActionError(f"{path} is no UTF-8 text", fix="save it as UTF-8") from error
-    if len(data) > MAX_BYTES:
-        raise ActionError(f"{path} is over {MAX_BYTES} bytes", fix="write less into it")
+    text = read_utf8(
+        path, most=MAX_BYTES, raises=ActionError, how="name a .toml or .yaml file", less="write less into it"
+    )
     if path.suffix == ".toml":
         return _toml(path, text)
     if path.suffix in (".yaml", ".yml"):

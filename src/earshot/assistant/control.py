@@ -140,10 +140,10 @@ class ControlServer:
             except OSError:
                 return
             with self._lock:
-                is_full = len(self._connections) >= _MAX_CONNECTIONS
-                if not is_full:
+                is_welcome = len(self._connections) < _MAX_CONNECTIONS and _is_own(connection)
+                if is_welcome:
                     self._connections.add(connection)
-            if is_full or not _is_own(connection):
+            if not is_welcome:
                 connection.close()
                 continue
             threading.Thread(

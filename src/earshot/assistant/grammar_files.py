@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from earshot.core.errors import GrammarError, nearest
+from earshot.core.files import read_utf8
 from earshot.core.optional import require
 
 MAX_BYTES = 20_000_000
@@ -183,16 +184,7 @@ class _Reader:
         self._source = source
 
     def read(self) -> None:
-        try:
-            data = self._file.read_bytes()
-            text = data[: MAX_BYTES + 1].decode("utf-8-sig")
-        except OSError as failure:
-            raise GrammarError(f"{self._file} cannot be read: {failure.strerror}") from failure
-        except UnicodeDecodeError as failure:
-            raise GrammarError(f"{self._file} is no UTF-8 text", fix="save it as UTF-8") from failure
-        if len(data) > MAX_BYTES:
-            raise GrammarError(f"{self._file} is over {MAX_BYTES} bytes", fix="split it")
-        self.read_text(text)
+        self.read_text(read_utf8(self._file, most=MAX_BYTES, raises=GrammarError, less="split it"))
 
     def read_text(self, text: str) -> None:
         root = self._composed(text)

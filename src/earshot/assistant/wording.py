@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 CONTROLS = ("yes", "no", "cancel", "sleep", "start-dictation", "stop-dictation")
@@ -88,5 +88,4 @@ def wording_of(language: str | None) -> Wording:
     code = (language or "en").partition("-")[0].lower()
     if code in _WORDINGS:
         return _WORDINGS[code]
-    fields = {name: getattr(ENGLISH, name) for name in Wording.__dataclass_fields__}
-    return Wording(**{**fields, "language": code, "is_spoken": False})
+    return replace(ENGLISH, language=code, is_spoken=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from earshot.core.errors import FormatError, nearest
+from earshot.core.files import read_utf8
 from earshot.core.types import Grammar
 from earshot.engines import DEFAULT_ENGINE
 
@@ -100,7 +101,14 @@ def read_grammar(path: Path) -> Grammar:
     Empty lines and lines that begin with ``#`` are left out of a list of phrases.
     Raises FormatError when the file cannot be read, is no text, or holds nothing.
     """
-    text = _read_text(path)
+    text = read_utf8(
+        path,
+        most=MAX_GRAMMAR_BYTES,
+        raises=FormatError,
+        name=f"the grammar {path}",
+        how="check the name of the file",
+        less="give a smaller one",
+    )
     if text.lstrip("\ufeff \t\r\n").startswith("#JSGF"):
         return Grammar(jsgf=text.lstrip("\ufeff"))
     lines = [" ".join(line.split()).lower() for line in text.lstrip("\ufeff").splitlines()]
@@ -108,19 +116,3 @@ def read_grammar(path: Path) -> Grammar:
     if not phrases:
         raise FormatError(f"the grammar {path} holds no phrase", fix="write one phrase a line, or JSGF")
     return Grammar(phrases=phrases)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_GRAMMAR_BYTES + 1)
-        text = data.decode("utf-8")
-    except OSError as error:
-        raise FormatError(
-            f"the grammar {path} cannot be read: {error.strerror}", fix="check the name of the file"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise FormatError(f"the grammar {path} is no UTF-8 text", fix="save it as UTF-8") from error
-    if len(data) > MAX_GRAMMAR_BYTES:
-        raise FormatError(f"the grammar {path} is over {MAX_GRAMMAR_BYTES} bytes", fix="give a smaller one")
-    return text

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and texts that are read up to a limit."""
 
 from __future__ import annotations
 
@@ -32,6 +32,28 @@ def output_error(path: Path | str, error: OSError) -> OutputError:
     """The one-line error for a failed write of ``path``."""
     what, fix = _WHAT_NEXT.get(error.errno or 0, (error.strerror or str(error), "choose another folder"))
     return OutputError(f"cannot write {path}: {what}", fix=fix)
+
+
+def read_utf8(
+    path: Path, *, most: int, raises: type[EarshotError], name: str = "", how: str | None = None, less: str
+) -> str:
+    """A text in UTF-8, without its byte order mark, of at most so many bytes.
+
+    raises: the kind of error for a file that cannot be read (how: what to do then), is no UTF-8 text or holds
+    more than that (less: what to do then). name: what to call it in errors; empty for the path.
+    """
+    name = name or str(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise raises(f"{name} cannot be read: {error.strerror}", fix=how) from error
+    except UnicodeDecodeError as error:
+        raise raises(f"{name} is no UTF-8 text", fix="save it as UTF-8") from error
+    if len(data) > most:
+        raise raises(f"{name} is over {most} bytes", fix=less)
+    return text
 
 
 @contextlib.contextmanager
