@@ -105,6 +105,7 @@ def perplexity(source: Path, texts: tuple[Path, ...], has_lines: bool) -> None:
 def show(source: Path, words: tuple[str, ...]) -> None:
     """Tell what a MODEL holds, or how likely it thinks each of the WORDS of a sentence."""
     from earshot.decoding.ngram_files import read_ngrams
+    from earshot.decoding.ngram_model import LN10
     from earshot.decoding.ngram_text import letters_of
     from earshot.text.normalise import normalise
 
@@ -117,7 +118,7 @@ def show(source: Path, words: tuple[str, ...]) -> None:
     (log_probs,) = model.sentence_log_probs([sentence])
     for word, log_prob in zip([*sentence, "</s>"], log_probs.tolist(), strict=True):
         note = "" if word in model.numbers else "  unknown"
-        click.echo(f"{log_prob / 2.302585092994046:9.4f}  {word}{note}")
+        click.echo(f"{log_prob / LN10:9.4f}  {word}{note}")
 
 
 def _sentences(texts: tuple[Path, ...], *, has_lines: bool, by_letters: bool) -> Iterator[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import io
 import os
 import tempfile
@@ -54,6 +55,18 @@ def read_utf8(
     if len(data) > most:
         raise raises(f"{name} is over {most} bytes", fix=less)
     return text
+
+
+@contextlib.contextmanager
+def open_packed(path: Path) -> Iterator[BinaryIO]:
+    """A file to read, unpacked where its first bytes are gzip's.
+
+    Raises OSError; what is read of a damaged one raises EOFError, zlib.error or OSError.
+    """
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        yield io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_packed else file
 
 
 @contextlib.contextmanager

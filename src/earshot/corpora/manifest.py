@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from earshot.core.errors import ManifestError
+from earshot.core.files import open_packed
 from earshot.corpora.utterance import MAX_SECONDS, Utterance
 
 MAX_LINE: Final = 1_000_000
@@ -217,10 +216,7 @@ def numbered_lines(path: Path, collector: Collector) -> Iterator[tuple[int, str]
     """
     num_bytes = 0
     try:
-        with path.open("rb") as raw:
-            is_packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_packed else raw
+        with open_packed(path) as stream:
             number = 0
             while line := stream.readline(4 * MAX_LINE + 2):
                 number += 1

@@ -19,7 +19,7 @@ from typing import BinaryIO, NoReturn
 import numpy as np
 
 from earshot.core.errors import ModelError
-from earshot.core.files import atomic_binary
+from earshot.core.files import atomic_binary, open_packed
 from earshot.decoding.ngram_model import (
     END,
     IMPOSSIBLE,
@@ -35,7 +35,6 @@ MAX_LINE = 10_000
 """Bytes; no n-gram is longer."""
 
 MAX_NGRAMS = 2**31 - 1
-_GZIP = b"\x1f\x8b"
 _COUNT = re.compile(r"ngram\s+([0-9]{1,3})\s*=\s*([0-9]{1,12})$")
 _FIX = "train the model again, or get another copy of the file"
 
@@ -83,13 +82,8 @@ def read_arpa(path: Path | str) -> NgramModel:
     """
     path = Path(path)
     try:
-        with path.open("rb") as plain:
-            is_packed = plain.read(2) == _GZIP
-            plain.seek(0)
-            if not is_packed:
-                return _Reader(path, plain).model()
-            with gzip.GzipFile(fileobj=plain) as packed:
-                return _Reader(path, packed).model()  # type: ignore[arg-type]
+        with open_packed(path) as file:
+            return _Reader(path, file).model()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ModelError(f"{path} is damaged: {error}", fix=_FIX) from error
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from earshot.core.errors import FormatError
+from earshot.core.files import open_packed
 from earshot.decoding.ctc import WORD_START
 from earshot.text.normalise import normalise
 from earshot.text.sentences import split_text
@@ -52,14 +53,8 @@ def _paragraphs(path: Path) -> Iterator[str]:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        with path.open("rb") as plain:
-            is_packed = plain.read(2) == b"\x1f\x8b"
-            plain.seek(0)
-            if is_packed:
-                with gzip.GzipFile(fileobj=plain) as packed:
-                    yield from _decoded(path, packed)  # type: ignore[arg-type]
-            else:
-                yield from _decoded(path, plain)
+        with open_packed(path) as file:
+            yield from _decoded(path, file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FormatError(f"{path} is damaged: {error}", fix="get another copy of the file") from error
     except OSError as error:
