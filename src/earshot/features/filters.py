@@ -89,6 +89,14 @@ def _triangles(points: Floats, corners: Floats) -> Floats:
     return np.where((points >= left) & (points < right), rise + fall, 0)
 
 
+def dct(num_ceps: int, num_inputs: int) -> Floats:
+    """The first rows of the orthonormal DCT-II: (num_ceps, num_inputs)."""
+    order, place = np.arange(num_ceps)[:, None], np.arange(num_inputs)
+    transform = np.cos(np.pi * order * (place + 0.5) / num_inputs) * np.sqrt(2 / num_inputs)
+    transform[0] /= np.sqrt(2)
+    return np.asarray(transform)
+
+
 class RowMixer:
     """Multiplies blocks by a fixed matrix: (outputs, inputs) @ (inputs, frames).
 

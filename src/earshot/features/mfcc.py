@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from earshot.core.types import SAMPLE_RATE, Samples
-from earshot.features.filters import Floats, RowMixer
+from earshot.features.filters import Floats, RowMixer, dct
 from earshot.features.front_end import FeatureStream, FrontEnd
 from earshot.features.mel import LogMel, MelOptions, log_floored
 from earshot.features.stft import BLOCK_FRAMES, Matrix, StftOptions
@@ -82,11 +82,9 @@ class MfccOptions:
 
     def transform(self) -> Floats:
         """Orthonormal DCT-II times the lifter: (num_ceps, num_mels)."""
-        num_mels = self.mel.num_mels
-        order, mel = np.arange(self.num_ceps)[:, None], np.arange(num_mels)
-        transform = np.cos(np.pi * order * (mel + 0.5) / num_mels) * np.sqrt(2 / num_mels)
-        transform[0] /= np.sqrt(2)
+        transform = dct(self.num_ceps, self.mel.num_mels)
         if self.lifter:
+            order = np.arange(self.num_ceps)[:, None]
             transform *= 1 + self.lifter / 2 * np.sin(np.pi * order / self.lifter)
         return np.asarray(transform)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from earshot.core.types import SAMPLE_RATE, Samples
-from earshot.features.filters import Floats, RowMixer
+from earshot.features.filters import Floats, RowMixer, dct
 from earshot.features.front_end import FrontEnd
 from earshot.features.stft import BLOCK_FRAMES, Matrix, StftOptions
 
@@ -100,11 +100,7 @@ class Pncc:
         self.stft = self.options.stft
         self.num_features = self.options.num_ceps
         self._powers = _Gammatones(self.options)
-        order, channel = np.arange(self.num_features)[:, None], np.arange(self.options.num_channels)
-        transform = np.cos(np.pi * order * (channel + 0.5) / self.options.num_channels)
-        transform *= np.sqrt(2 / self.options.num_channels)
-        transform[0] /= np.sqrt(2)
-        self._transform = RowMixer(transform)
+        self._transform = RowMixer(dct(self.num_features, self.options.num_channels))
 
     def __call__(self, samples: Samples) -> Matrix:
         """Cepstra of a whole signal: float32 (stft.num_frames(n), num_ceps). Raises as ``FrontEnd`` does."""
