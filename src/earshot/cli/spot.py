@@ -133,11 +133,11 @@ def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[
     from earshot.commands.net_words import measure_tail
 
     folder = SHIPPED if model == SHIPPED.name else Path(model)
-    tail = None
-    if background is not None:
-        paths = list_recordings([background])
-        tail = measure_tail(CommandNet.load(folder), (read_audio(path).samples for path in paths))
-    return load_net_spotters(folder, tail=tail, false_alarms_per_hour=rate)
+    if background is None:
+        return load_net_spotters(folder, false_alarms_per_hour=rate)
+    net = CommandNet.load(folder)
+    tail = measure_tail(net, (read_audio(path).samples for path in list_recordings([background])))
+    return load_net_spotters(folder, net=net, tail=tail, false_alarms_per_hour=rate)
 
 
 def _spot_live(sound: SoundOptions, spotter: Spotter, log: HeardLog | None, *, is_json: bool) -> int:

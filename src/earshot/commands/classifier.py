@@ -115,6 +115,14 @@ def tail_of(scores: Matrix, hours: float, *, caution: float, share: float = _TAI
     return Tail(start, caution * num_tail / hours, scale)
 
 
+def check_rate(false_alarms_per_hour: float) -> None:
+    """Raise CommandError where that is no rate."""
+    if not 0 < false_alarms_per_hour < math.inf:
+        raise CommandError(
+            f"false alarms per hour are positive, not {false_alarms_per_hour:g}", fix="0.5 is usual"
+        )
+
+
 class CommandClassifier:
     """Tells the commands of a store apart and from everything else.
 
@@ -125,10 +133,7 @@ class CommandClassifier:
     def __init__(
         self, commands: Sequence[Command], space: Space, *, false_alarms_per_hour: float = 0.5
     ) -> None:
-        if not 0 < false_alarms_per_hour < math.inf:
-            raise CommandError(
-                f"false alarms per hour are positive, not {false_alarms_per_hour:g}", fix="0.5 is usual"
-            )
+        check_rate(false_alarms_per_hour)
         self.commands = tuple(commands)
         self.labels = tuple(command.label for command in commands)
         self._cohort = cohort = Cohort(space.background)

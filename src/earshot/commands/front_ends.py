@@ -45,8 +45,7 @@ def _waveform() -> FrontEndFunction:
 
 def _multi_resolution() -> FrontEndFunction:
     """(3, 98, 40): windows of 16, 32 and 64 ms."""
-    front_end = MultiResolutionMel(MultiResolutionOptions(num_mels=NUM_MELS, floor=FLOOR))
-    return lambda samples: front_end(samples)
+    return MultiResolutionMel(MultiResolutionOptions(num_mels=NUM_MELS, floor=FLOOR))
 
 
 def _moonshine() -> FrontEndFunction:

@@ -50,14 +50,18 @@ def load_spotters(
 
 
 def load_net_spotters(
-    folder: Path | None = None, *, tail: NetTail | None = None, false_alarms_per_hour: float = 0.5
+    folder: Path | None = None,
+    *,
+    net: CommandNet | None = None,
+    tail: NetTail | None = None,
+    false_alarms_per_hour: float = 0.5,
 ) -> Callable[[], Spotter]:
     """Of a trained net's words, the one that ships by default. See ``load_spotters``.
 
-    tail: of background of the user's own; those beside the net by default. Raises ModelError where the net
-    cannot be read, or its false alarms were never measured.
+    net: the one of the folder, where it is loaded already. tail: of background of the user's own; those beside
+    the net by default. Raises ModelError where the net cannot be read, or its false alarms were never measured.
     """
-    net = CommandNet.load(folder)
+    net = net or CommandNet.load(folder)
     known = tail or NetTail.load((folder or SHIPPED) / TAIL_FILE)
     NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour)  # what is wrong is told now
     return lambda: Spotter(net=NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour))

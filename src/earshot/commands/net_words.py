@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from earshot.commands.classifier import Tail, tail_of
+from earshot.commands.classifier import Tail, check_rate, tail_of
 from earshot.commands.looks import Look, PauseCutter
 from earshot.commands.spotter import Spotted
 from earshot.commands.trimming import trim
@@ -120,10 +120,7 @@ class NetEars:
     """
 
     def __init__(self, net: Net, tail: NetTail, *, false_alarms_per_hour: float = 0.5) -> None:
-        if not 0 < false_alarms_per_hour < math.inf:
-            raise CommandError(
-                f"false alarms per hour are positive, not {false_alarms_per_hour:g}", fix="0.5 is usual"
-            )
+        check_rate(false_alarms_per_hour)
         if tail.digest != net.digest:
             raise ModelError(
                 "the net's false alarms were measured with other weights",

@@ -18,12 +18,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from earshot.commands.classifier import Tail, tail_of
+from earshot.commands.classifier import Tail, check_rate, tail_of
 from earshot.commands.discriminant import Discriminant, fit
 from earshot.commands.embedding import Embedder, Matrix
 from earshot.commands.store import Command
 from earshot.commands.windows import HOP
-from earshot.core.errors import CommandError, ModelError
+from earshot.core.errors import ModelError
 from earshot.core.types import SAMPLE_RATE, Samples
 
 RIDGE, BALANCE = 10.0, 0.1
@@ -119,10 +119,7 @@ class RunningClassifier:
         *,
         false_alarms_per_hour: float = 0.5,
     ) -> None:
-        if not 0 < false_alarms_per_hour < math.inf:
-            raise CommandError(
-                f"false alarms per hour are positive, not {false_alarms_per_hour:g}", fix="0.5 is usual"
-            )
+        check_rate(false_alarms_per_hour)
         self.labels = tuple(command.label for command in commands)
         share = false_alarms_per_hour / max(1, len(commands))
         self.thresholds = tuple(max(line.tail.threshold(share), line.floor) for line in lines)

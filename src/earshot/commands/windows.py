@@ -29,6 +29,7 @@ class WindowCutter:
 
     def __init__(self, widths: Sequence[float], *, hop: int = HOP) -> None:
         self._lengths = [(max(1, round(width * SAMPLE_RATE / FRAME)), width) for width in widths]
+        self._most = max((length for length, _ in self._lengths), default=1)
         self._hop = hop
         self._heard = SpeechFrames()
         self._frames: list[Samples] = []
@@ -44,10 +45,9 @@ class WindowCutter:
         return self.accept(self._heard.silence(self._hop + 1))
 
     def _step(self, frame: Samples, probability: float) -> list[Look]:
-        most = max(length for length, _ in self._lengths)
         self._frames.append(frame)
         self._is_speech.append(probability >= SPEECH)
-        del self._frames[:-most], self._is_speech[:-most]
+        del self._frames[: -self._most], self._is_speech[: -self._most]
         self._now += 1
         if self._now % self._hop or not any(self._is_speech[-_HANG:]):
             return []
