@@ -18,7 +18,7 @@ from earshot.commands.augmentation import (
     reverberate,
     stretch,
 )
-from earshot.commands.clip_sounds import cut_at_random, one_second
+from earshot.commands.clip_sounds import cut_at_random, cut_silence, one_second
 from earshot.core.types import Samples
 
 
@@ -87,7 +87,7 @@ class Augmenter:
         rng = self.rng
         if self.backgrounds and rng.random() < 0.7:
             background = self.backgrounds[rng.integers(len(self.backgrounds))]
-            return cut_at_random(background, rng, num_samples=num_samples) * np.float32(rng.random())
+            return cut_silence(background, rng, num_samples=num_samples)
         colour = COLOURS[rng.integers(len(COLOURS))]
         level = 10 ** rng.uniform(-5, -1)
         return coloured_noise(num_samples, colour, rng) * np.float32(level)

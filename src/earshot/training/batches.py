@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,7 +63,7 @@ class FixedBatches:
 
     def __init__(self, inputs: Array, targets: Array, groups: Sequence[str], rng: np.random.Generator) -> None:
         self._inputs, self._targets, self._rng = inputs, targets, rng
-        counts = {name: list(groups).count(name) for name in set(groups)}
+        counts = Counter(groups)
         shares = np.array([1 / counts[name] for name in groups])
         self._shares = shares / shares.sum()
 

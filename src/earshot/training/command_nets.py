@@ -127,7 +127,9 @@ def train_commands(
         augmenter = Augmenter(np.random.default_rng(seed), backgrounds=data.backgrounds, options=augmentation)
         draws = _draws(data, front_end, fixed, augmenter, has_masks=has_masks)
         if teachers:
-            draws = TaughtBatches(draws, lambda inputs: _mean_probabilities(teachers, inputs))
+            draws = TaughtBatches(
+                draws, lambda inputs: _mean_probabilities([logits_of(net, inputs) for net in teachers])
+            )
         learned.append(
             train(
                 net,
@@ -139,11 +141,12 @@ def train_commands(
             )
         )
     nets = [one.net for one in learned]
-    probabilities = _mean_probabilities(nets, judges[1])
+    logits = [logits_of(net, judges[1]) for net in nets]
+    probabilities = _mean_probabilities(logits)
     guesses = probabilities.argmax(1)
     return Outcome(
         labels=data.labels,
-        accuracies=[_accuracy(logits_of(net, judges[1]), truths[1]) for net in nets],
+        accuracies=[_accuracy(one, truths[1]) for one in logits],
         accuracy=float((guesses == truths[1]).mean()),
         num_judged=len(guesses),
         confusion=confusion(truths[1].tolist(), guesses.tolist(), len(data.labels)),
@@ -198,15 +201,15 @@ def _accuracy(logits: Array, truth: Indices) -> float:
     return float((logits.argmax(1) == truth).mean())
 
 
-def _mean_probabilities(nets: Sequence[Net], inputs: Array) -> Array:
+def _mean_probabilities(of_nets: Sequence[Array]) -> Array:
+    """Of the logits of each net for the same inputs."""
     total: Array | None = None
-    for net in nets:
-        logits = logits_of(net, inputs)
+    for logits in of_nets:
         exponents = np.exp(logits - logits.max(1, keepdims=True))
         probabilities = exponents / exponents.sum(1, keepdims=True)
         total = probabilities if total is None else total + probabilities
     assert total is not None
-    return np.asarray(total / len(nets), np.float32)
+    return np.asarray(total / len(of_nets), np.float32)
 
 
 def _worst(

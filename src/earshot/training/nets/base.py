@@ -10,16 +10,11 @@ _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
-def conv(
-    num_axes: int, num_in: int, num_out: int, size: Any, stride: Any = 1, *, dilation: Any = 1, groups: int = 1
-) -> nn.Sequential:
+def conv(num_axes: int, num_in: int, num_out: int, size: Any, stride: Any = 1) -> nn.Sequential:
     """Convolution, batch norm, ReLU; the input's length stays where the stride is 1 (odd sizes)."""
     sizes = (size,) * num_axes if isinstance(size, int) else size
-    dilations = (dilation,) * num_axes if isinstance(dilation, int) else dilation
-    padding = tuple(one * (length - 1) // 2 for one, length in zip(dilations, sizes, strict=True))
-    layer = _CONVOLUTIONS[num_axes](
-        num_in, num_out, sizes, stride, padding=padding, dilation=dilations, groups=groups, bias=False
-    )
+    padding = tuple((length - 1) // 2 for length in sizes)
+    layer = _CONVOLUTIONS[num_axes](num_in, num_out, sizes, stride, padding=padding, bias=False)
     return nn.Sequential(layer, _NORMS[num_axes](num_out), nn.ReLU())
 
 
