@@ -75,7 +75,7 @@ class BoundAction:
     def needed(self) -> tuple[str, ...]:
         """The slots without which it cannot be done, in their order."""
         names = list(slots_in([self.written[name] for name in self.action.parameters if name in self.written]))
-        for steps in self._steps():
+        for steps in _steps_of(self.action, self.written):
             names += steps.needed()
         names += self.undo.needed() if self.undo else ()
         for name, parameter in self.action.parameters.items():
@@ -145,11 +145,6 @@ class BoundAction:
         if isinstance(parameter.type, FilledType):
             return parameter.type.fill(written, slots, home)
         return parameter.type.read(filled(written, slots), home)
-
-    def _steps(self) -> Iterator[BoundAction]:
-        for name, parameter in self.action.parameters.items():
-            if isinstance(parameter.type, Steps):
-                yield from self.written.get(name, ())
 
     def _has_default(self, slot: str) -> bool:
         return slot in self.slots and self.slots[slot].default is not None

@@ -218,8 +218,7 @@ class Dialogue:
         """
         if not (self.is_hearing or is_typed):
             return [Reply("ignored")]
-        said = recognition.text if recognition.accepted else recognition.open_text
-        match = self._controls.match(said) if said else None
+        match = self._controls.match(recognition.said) if recognition.said else None
         control = match.intent.removeprefix(PREFIX) if match is not None else None
         heard = _Heard(recognition, is_typed, audio, speaker, control)
         if control == "cancel":
@@ -384,8 +383,7 @@ class Dialogue:
 
 
 def _said(heard: _Heard) -> str:
-    recognition = heard.recognition
-    return clean_text(recognition.text if recognition.accepted else recognition.open_text)
+    return clean_text(heard.recognition.said)
 
 
 def _heard_reply(heard: _Heard, order: Order | None = None) -> Reply:

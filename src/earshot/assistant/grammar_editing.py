@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from earshot.assistant.templates import is_plain
 from earshot.core.errors import GrammarError
 from earshot.core.optional import require
 
@@ -61,7 +62,7 @@ def _add_example(text: str, sentence: str, intent: str, slots: dict[str, Any]) -
         else f"{{name: {intent}}}"
     )
     entry = [f"- sentences: [{_quoted(sentence)}]", f"  intent: {meant}"]
-    if not _is_plain(sentence):
+    if not is_plain(sentence):
         return text  # what it sounds like is not plain to see; `check` asks for an example
     tests = _child(_composed(text), "tests")
     if tests is None:
@@ -70,10 +71,6 @@ def _add_example(text: str, sentence: str, intent: str, slots: dict[str, Any]) -
         return _inserted(text, tests[0].end_mark.line + 1, _indented(entry, 2))
     _check_block(tests[1])
     return _inserted(text, _last_line(tests[1]), _indented(entry, tests[1].start_mark.column))
-
-
-def _is_plain(sentence: str) -> bool:
-    return not any(character in "(){}<>[]|;\\" for character in sentence)
 
 
 def _quoted(text: str) -> str:

@@ -97,8 +97,7 @@ class _OrderUtterance:
             self._is_whole = _BROKEN if expected.kind == "order" else _MAY_GO_ON
         else:
             self._is_whole = _MAY_GO_ON if self._understanding.may_go_on(recognition, expected) else _WHOLE
-        said = recognition.text if recognition.accepted else recognition.open_text
-        return tuple(Word(word) for word in said.split())
+        return tuple(Word(word) for word in recognition.said.split())
 
     def is_speech(self, samples: Samples) -> bool:  # noqa: ARG002 - the recognizer has decided
         return self.recognition is not None

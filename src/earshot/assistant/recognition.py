@@ -54,6 +54,11 @@ class Recognition:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     alternatives: tuple[str, ...] = ()
 
+    @property
+    def said(self) -> str:
+        """The sentence where it is accepted, else what was heard without the grammar."""
+        return self.text if self.accepted else self.open_text
+
 
 class CommandRecognizer:
     """Hears commands of a grammar. As safe to use from several threads as its engine.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
@@ -58,24 +58,14 @@ def _status(listener: Listener) -> dict[str, Any]:
     return row
 
 
-def _toggle(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - all alike
-    listener.toggle()
-    return _status(listener)
+def _plain(do: Callable[[Listener], object]) -> Callable[[Listener, Mapping[str, Any]], dict[str, Any]]:
+    """Of requests that bring nothing but their name."""
 
+    def verb(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - as all verbs
+        do(listener)
+        return _status(listener)
 
-def _push(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    listener.push()
-    return _status(listener)
-
-
-def _release(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    listener.release()
-    return _status(listener)
-
-
-def _cancel(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    listener.cancel()
-    return _status(listener)
+    return verb
 
 
 def _confirm(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,16 +84,12 @@ def _say(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:
     return {**_status(listener), "replies": [as_row(reply) for reply in replies]}
 
 
-def _tell(listener: Listener, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    return _status(listener)
-
-
 _VERBS = {
-    "toggle": _toggle,
-    "push": _push,
-    "release": _release,
-    "cancel": _cancel,
+    "toggle": _plain(Listener.toggle),
+    "push": _plain(Listener.push),
+    "release": _plain(Listener.release),
+    "cancel": _plain(Listener.cancel),
     "confirm": _confirm,
     "say": _say,
-    "status": _tell,
+    "status": _plain(lambda _: None),
 }

@@ -16,9 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from earshot.assistant.playback import Player
+from earshot.audio.journal import from_pcm
 from earshot.core.errors import ActionError
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.text.clean import clean_text
@@ -75,7 +74,7 @@ class PiperVoice:
         """See ``Voice``."""
         program = _find("piper", self._environment, "pip install piper-tts")
         data = _run([program, "--model", str(self._model.resolve()), "--output-raw"], text, self._environment)
-        return _samples(data), self._sample_rate
+        return from_pcm(data), self._sample_rate
 
 
 def find_voice(
@@ -263,9 +262,4 @@ def _read_wave(data: bytes) -> tuple[Samples, int]:
             rate = file.getframerate()
     except (wave.Error, EOFError) as error:
         raise ActionError("espeak-ng gives no sound") from error
-    return _samples(data[data.find(b"data") + 8 :]), rate
-
-
-def _samples(pcm: bytes) -> Samples:
-    """Of 16-bit PCM; half a sample at its end is left out."""
-    return np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float32) / np.float32(32_768)
+    return from_pcm(data[data.find(b"data") + 8 :]), rate

@@ -109,7 +109,7 @@ def run(
     grammar = load_grammar(options.grammar, language or "en")
     book = ActionBook.load(options.actions, examples=examples_of(grammar))
     engine_options = EngineOptions(model=model, language=grammar.language, device=compute, num_threads=threads)
-    recognizer = _engine(engine, engine_options, has_sounds=bool(_taught_labels()))
+    recognizer = _engine(engine, engine_options)
     understanding = Understanding(grammar, recognizer)
     with ExitStack() as stack:
         return _run(sound, options, stack, _Parts(book, understanding))
@@ -179,14 +179,14 @@ def _taught_labels() -> list[str]:
     return [command.label for command in CommandStore().commands()]
 
 
-def _engine(name: str, options: Any, *, has_sounds: bool) -> Recognizer | None:
+def _engine(name: str, options: Any) -> Recognizer | None:
     """None where no engine knows the language, but sounds are taught."""
     from earshot.engines import load_engine
 
     try:
         return load_engine(name, options)
     except (EngineError, ModelError, MissingExtraError) as error:
-        if not has_sounds:
+        if not _taught_labels():
             raise
         complain(f"only taught sounds are understood: {error}")
         return None
@@ -220,21 +220,16 @@ def _dictation(surroundings: Surroundings) -> Dictation:
 def _ears(parts: _Parts, options: RunOptions) -> Ears:
     from earshot.assistant.listening import Ears
     from earshot.assistant.voices import identifier, keeper
-    from earshot.commands import CommandStore, Embedder, Spotter
-    from earshot.commands.teaching import load_classifier
+    from earshot.commands import CommandStore, Embedder
+    from earshot.commands.loading import load_spotters
 
     store = CommandStore()
     wake = [store.find(name).label for name in options.wake]
     grammar = parts.understanding.grammar
     spotted = [label for label in _taught_labels() if label in wake or grammar.match(label) is not None]
-    new_spotter = None
-    if spotted:
-        embedder = Embedder(num_threads=1)
-        classifier = load_classifier(store, embedder)
-        new_spotter = lambda: Spotter(classifier, embedder)  # noqa: E731 - a factory, in one place
     return Ears(
         parts.understanding,
-        new_spotter,
+        load_spotters(store, Embedder(num_threads=1)) if spotted else None,
         wake,
         identifier(options.only_voice) if options.only_voice else None,
         keeper() if options.keep_audio else None,
