@@ -331,6 +331,17 @@ def test_the_command(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_below_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("digits.zip", "w") as archive:
+        archive.writestr("recordings/3_anna_0.wav", sound(rate=8_000))
+    done = earshot("corpus", "get", "spoken-digits", "--archive", "digits.zip", "-o", "digits")
+    assert done.status == 0, done.errors
+    (row,) = [json.loads(line) for line in Path("digits/manifest.jsonl").read_text().splitlines()]
+    assert (tmp_path / "digits" / row["audio"]).is_file()
+    assert row["text"] == "three"
+
+
 def test_stretches_become_files(tmp_path: Path, make_wav: Callable[[float], Path]) -> None:
     path = make_wav(3.0)
     found = Manifest((Utterance(path, 0.5, 1.0, "a"), Utterance(path, 1.5, None, "b")))

@@ -87,9 +87,9 @@ def obtain(
     # A corpus in parts asks for those; of a user's own archive they say which of it to take.
     collector = Collector(folder, skips_bad=options.skips_bad)
     for root in roots:
-        recipe.prepare(
-            root, collector, PrepareOptions(options.language, options.parts if options.archives else ())
-        )
+        parts = options.parts if options.archives else ()
+        # Whole paths: what recipes find would else be taken as relative to the folder, which they begin with.
+        recipe.prepare(root.absolute(), collector, PrepareOptions(options.language, parts))
     found = collector.manifest()
     if not len(found):
         raise CorpusError(
