@@ -50,13 +50,15 @@ def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def unique_names(utterances: Sequence[Utterance]) -> list[str]:
     """A name for each utterance, none twice, without white space; two of one name get numbers."""
-    taken: set[str] = set()
-    names = []
-    for utterance in utterances:
-        base = "_".join(utterance.name.split()) or "utterance"
+    return numbered("_".join(utterance.name.split()) or "utterance" for utterance in utterances)
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names, none twice: a second ``a`` is ``a_2``."""
+    taken: dict[str, None] = {}
+    for base in names:
         name, count = base, 2
         while name in taken:
             name, count = f"{base}_{count}", count + 1
-        taken.add(name)
-        names.append(name)
-    return names
+        taken[name] = None
+    return list(taken)

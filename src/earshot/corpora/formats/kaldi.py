@@ -27,10 +27,11 @@ def read(folder: Path, collector: Collector) -> None:
     languages = _table(folder / "utt2lang", collector, optional=True)
     durations = _table(folder / "utt2dur", collector, optional=True)
     segments = folder / "segments"
-    rows = _table(segments if segments.is_file() else folder / "wav.scp", collector)
-    source = segments if segments.is_file() else folder / "wav.scp"
+    has_segments = segments.is_file()
+    source = segments if has_segments else folder / "wav.scp"
+    rows = _table(segments, collector) if has_segments else recordings
     for name, (number, rest) in rows.items():
-        if source == segments:
+        if has_segments:
             span = _segment(source, number, rest, collector)
             if span is None:
                 continue

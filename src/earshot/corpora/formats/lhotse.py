@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from earshot.audio.decode import open_audio
 from earshot.core.errors import AudioError, ManifestError
-from earshot.corpora.formats.base import CorpusFormat, relative, seconds, unique_names, write_lines
+from earshot.corpora.formats.base import CorpusFormat, numbered, relative, seconds, unique_names, write_lines
 from earshot.corpora.manifest import Collector, json_lines
 from earshot.corpora.utterance import Utterance
 
@@ -82,15 +82,8 @@ def write(utterances: Sequence[Utterance], folder: Path) -> None:
 
     Raises AudioError where one cannot be read.
     """
-    recordings: dict[Path, str] = {}
-    taken: set[str] = set()
-    for utterance in utterances:
-        if utterance.audio not in recordings:
-            name, count = utterance.audio.stem, 2
-            while name in taken:
-                name, count = f"{utterance.audio.stem}_{count}", count + 1
-            taken.add(name)
-            recordings[utterance.audio] = name
+    audios = dict.fromkeys(utterance.audio for utterance in utterances)
+    recordings = dict(zip(audios, numbered(audio.stem for audio in audios), strict=True))
     rows = {audio: _recording(audio, name, folder) for audio, name in recordings.items()}
     write_lines(folder / "recordings.jsonl", rows.values())
     names = unique_names(utterances)

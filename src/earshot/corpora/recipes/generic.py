@@ -9,6 +9,7 @@ with a text of the same name beside each, maybe in one folder a speaker.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,21 +28,10 @@ def _prepare(folder: Path, collector: Collector, options: PrepareOptions) -> Non
     entry = detect_format(source)
     inner = Collector(top, collector.skips_bad, collector.checks_files)
     entry.read(source, inner)
-    for utterance, place in zip(inner.utterances, inner.places, strict=True):
-        file, _, line = place.rpartition(", line ")
-        collector.add(
-            Path(file),
-            int(line),
-            str(utterance.audio),
-            start=utterance.start,
-            duration=utterance.duration,
-            text=utterance.text,
-            speaker=utterance.speaker,
-            language=utterance.language or options.language,
-            label=utterance.label,
-            channel=utterance.channel,
-            extra=dict(utterance.extra),
-        )
+    collector.utterances += [
+        replace(utterance, language=utterance.language or options.language) for utterance in inner.utterances
+    ]
+    collector.places += inner.places
     collector.bad_lines += inner.bad_lines
 
 
