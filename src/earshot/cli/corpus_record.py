@@ -27,9 +27,6 @@ _PATIENCE = 20.0
 _ATTEMPTS = 3
 """Of a phrase with --auto."""
 
-_AGAIN = "Enter: again · s: skip · q: quit"
-_JUDGE = "Enter: again · p: play · k: keep it · s: skip · q: quit"
-
 _EXAMPLES = """\b
 Examples:
   earshot corpus record -o my-voice --text book.txt --language ru --speaker anna
@@ -100,7 +97,7 @@ def record(
         stack.enter_context(quiet_libraries())
         hear = None if no_hearing else _hearing(engine, model, voice.language, stack)
         is_auto = auto or sound.source == "-"
-        session = _Session(voice, _Takes(sound, stack), hear, is_auto, prompts[:number], phrase is not None)
+        session = _Session(voice, _Takes(sound, stack), hear, is_auto, prompts[:number])
         try:
             session.run()
         finally:
@@ -198,7 +195,6 @@ class _Session:
     hear: Callable[[Samples], str] | None
     is_auto: bool
     prompts: list[Prompt]
-    is_single: bool
 
     def run(self) -> None:
         """Until all is read."""

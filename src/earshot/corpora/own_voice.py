@@ -85,7 +85,8 @@ class OwnVoice:
         ids |= {phrase: f"{number:04d}" for number, phrase in enumerate(new, first)}
         done = [one.text or "" for one in self.recorded.values()]
         ordered = order_by_coverage(list(ids), done)
-        kept = [one for one in self.prompts if one not in remaining]
+        waiting = set(remaining)
+        kept = [one for one in self.prompts if one not in waiting]
         self.prompts = kept + [Prompt(ids[text], text) for text in ordered]
         self._write_prompts()
         return len(new)
