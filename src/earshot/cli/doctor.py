@@ -24,6 +24,7 @@ from earshot.cli._sealed import KILLED_BY_FILTER
 from earshot.core.errors import EarshotError
 from earshot.core.optional import is_installed
 from earshot.core.paths import models_home
+from earshot.core.runtime import num_cores
 from earshot.engines import DEFAULT_ENGINE, engine_names, find_engine
 from earshot.models.catalogue import CatalogueEntry
 from earshot.models.store import ModelStore
@@ -109,7 +110,7 @@ def _surroundings() -> Iterator[Check]:
 
 
 def _machine() -> Iterator[Check]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = num_cores()
     yield Check("This machine", "earshot", "ok", __version__)
     yield Check("This machine", "python", "ok", f"{platform.python_version()}, {platform.platform(terse=True)}")
     yield Check(
