@@ -16,6 +16,7 @@ from earshot.text.error_rate import (
     align,
     character_error_rate,
     confidence_interval,
+    difference_interval,
     probability_of_improvement,
     total,
     word_error_rate,
@@ -127,3 +128,20 @@ def test_which_of_two_systems_is_better() -> None:
     assert probability_of_improvement([good, bad] * 10, [good, bad] * 10) == 0.5
     with pytest.raises(ValueError, match="one by one"):
         probability_of_improvement([good], [])
+
+
+def test_the_interval_of_a_difference_holds_it_and_agrees_with_the_probability() -> None:
+    generator = random.Random(0)
+    old = [ErrorRate(8, generator.randrange(4), 0, 0) for _ in range(200)]
+    new = [ErrorRate(one.hits + 1, max(0, one.substitutions - 1), 0, 0) for one in old]
+    low, high = difference_interval(new, old) or (0.0, 0.0)
+    change = (total(new).rate or 0.0) - (total(old).rate or 0.0)
+    assert low < change < high < 0
+    assert probability_of_improvement(new, old) == 1.0
+    # Both are drawn together, so what they share cancels out.
+    alone = confidence_interval(new) or (0.0, 0.0)
+    assert high - low < alone[1] - alone[0]
+    assert difference_interval(old, old) == (0.0, 0.0)
+    assert difference_interval([], []) is None
+    with pytest.raises(ValueError, match="one by one"):
+        difference_interval(new, old[1:])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -63,33 +64,47 @@ def align(log_probs: LogProbs, tokens: Sequence[int], blank: int) -> list[TokenS
     Raises EngineError when the tokens do not fit: fewer frames than tokens (and blanks between equal
     neighbours), or all paths have probability zero; ValueError on another shape or a token out of range.
     """
-    _check(log_probs, blank)
-    num_frames, num_tokens = log_probs.shape
-    if any(not 0 <= token < num_tokens or token == blank for token in tokens):
-        raise ValueError(f"tokens to align are in [0, {num_tokens}) and not the blank {blank}")
+    states, may_skip = states_of(log_probs, tokens, blank)
     if not tokens:
         return []
-    labels = np.asarray(tokens)
-    num_needed = len(labels) + int((labels[1:] == labels[:-1]).sum())
+    num_frames = len(log_probs)
+    num_needed = len(tokens) + sum(one == other for one, other in pairwise(tokens))
     if num_frames < num_needed:
         raise EngineError(
-            f"{len(labels)} tokens need {num_needed} frames of audio, and there are {num_frames}",
+            f"{len(tokens)} tokens need {num_needed} frames of audio, and there are {num_frames}",
             fix="check that the text belongs to this audio",
         )
-    states = np.full(2 * len(labels) + 1, blank)
-    states[1::2] = labels
-    path = _best_path(log_probs, states, blank)
+    path = _best_path(log_probs, states, may_skip)
     return _spans(log_probs, path, states[path], blank)
 
 
-def _best_path(log_probs: LogProbs, states: npt.NDArray[np.intp], blank: int) -> npt.NDArray[np.intp]:
-    """The state of each frame on the best path: blank, label, blank, label … blank, of which labels are odd.
+def states_of(
+    log_probs: LogProbs, tokens: Sequence[int], blank: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """The tokens' states on a CTC path, (2 × tokens + 1,): blank, token, blank, token … blank.
+
+    Beside them which may be reached from the one before the last, skipping the blank between unequal tokens.
+    Raises ValueError on log-probabilities of another shape or a token out of range.
+    """
+    _check(log_probs, blank)
+    num_tokens = log_probs.shape[1]
+    if any(not 0 <= token < num_tokens or token == blank for token in tokens):
+        raise ValueError(f"tokens to align are in [0, {num_tokens}) and not the blank {blank}")
+    states = np.full(2 * len(tokens) + 1, blank, np.intp)
+    states[1::2] = tokens
+    may_skip = np.zeros(len(states), bool)
+    may_skip[2:] = (states[2:] != blank) & (states[2:] != states[:-2])
+    return states, may_skip
+
+
+def _best_path(
+    log_probs: LogProbs, states: npt.NDArray[np.intp], may_skip: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.intp]:
+    """The state of each frame on the best path.
 
     A step stays, advances by one state, or skips the blank between two unequal labels.
     """
     num_frames, num_states = len(log_probs), len(states)
-    may_skip = np.zeros(num_states, bool)
-    may_skip[2:] = (states[2:] != blank) & (states[2:] != states[:-2])
     skip_cost = np.where(may_skip, 0.0, -np.inf)
 
     # Two -inf in front, so that the first states have predecessors; float64 as scores of hours add up.

@@ -237,16 +237,31 @@ def confidence_interval(
 ) -> tuple[float, float] | None:
     """Within which the corpus's error rate lies with probability ``level``, by resampling its utterances.
 
-    Utterances are drawn as if independent; those of one speaker are not quite, so it is a little narrow.
+    Utterances are drawn as if independent; those of one speaker are not quite, so it is a little narrow. To
+    resample speakers instead, give the ``total`` of each.
     Returns None when no reference holds a word. Equal seeds give equal intervals.
     """
     if not 0 < level < 1 or num_resamples < 1:
         raise ValueError("a level lies between 0 and 1, and there is at least one resample")
     resampled = _resampled_rates([rates], num_resamples, seed)
-    if resampled is None:
-        return None
-    low, high = np.quantile(resampled[0], [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return None if resampled is None else _middle(resampled[0], level)
+
+
+def difference_interval(
+    new: Sequence[ErrorRate],
+    old: Sequence[ErrorRate],
+    *,
+    level: float = 0.95,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """Within which the rate of ``new`` less that of ``old`` lies with probability ``level``.
+
+    new, old: as ``probability_of_improvement`` takes them; it sees the same resamples for the same seed.
+    """
+    _check_pairs(new, old)
+    resampled = _resampled_rates([new, old], num_resamples, seed)
+    return None if resampled is None else _middle(resampled[0] - resampled[1], level)
 
 
 def probability_of_improvement(
@@ -256,12 +271,21 @@ def probability_of_improvement(
 
     new, old: of the same utterances in the same order, resampled together. None when no reference holds a word.
     """
-    if len(new) != len(old):
-        raise ValueError(f"{len(new)} and {len(old)} utterances cannot be compared one by one")
+    _check_pairs(new, old)
     resampled = _resampled_rates([new, old], num_resamples, seed)
     if resampled is None:
         return None
     return float(np.mean(resampled[0] < resampled[1]) + np.mean(resampled[0] == resampled[1]) / 2)
+
+
+def _check_pairs(new: Sequence[ErrorRate], old: Sequence[ErrorRate]) -> None:
+    if len(new) != len(old):
+        raise ValueError(f"{len(new)} and {len(old)} utterances cannot be compared one by one")
+
+
+def _middle(values: npt.NDArray[np.float64], level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def _resampled_rates(
