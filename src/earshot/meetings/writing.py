@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import BinaryIO, TextIO, TypeAlias
 from urllib.parse import quote
 
+from earshot.audio.opus import data_url, write_opus
 from earshot.core.errors import FormatError, nearest
 from earshot.core.files import atomic_binary, atomic_text
 from earshot.meetings.document import write_meeting_json
 from earshot.meetings.docx import write_docx
 from earshot.meetings.markdown import write_markdown
 from earshot.meetings.page import write_page
-from earshot.meetings.sound import MAX_EMBEDDED, data_url, opened_mix, write_opus
+from earshot.meetings.sound import MAX_EMBEDDED, opened_mix
 from earshot.meetings.types import Meeting
 from earshot.speakers.rttm import write_rttm
 from earshot.text.formats import FormatOptions, write_transcript
