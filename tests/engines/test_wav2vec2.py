@@ -25,7 +25,8 @@ from earshot.decoding.network import Network
 from earshot.decoding.ngram_files import write_ngrams
 from earshot.decoding.ngram_training import train_ngrams
 from earshot.engines import EngineOptions, load_engine
-from earshot.engines.wav2vec2 import Wav2Vec2Recognizer, _stitched, _window_starts
+from earshot.engines.wav2vec2 import Wav2Vec2Recognizer
+from earshot.engines.windows import stitched, window_starts
 from earshot.text.error_rate import character_error_rate, total
 from tests.conftest import SAMPLE_TEXT
 from tests.engines.conformance import Conformance, finals_of, run_stream
@@ -186,7 +187,7 @@ def test_joined_windows_have_every_frame_once(num_frames: int, window: int, data
     shift, field = 320, 400
     step = data.draw(st.integers(1, window - 2))
     num_samples = num_frames * shift + field
-    starts = _window_starts(num_samples, window * shift, step * shift)
+    starts = window_starts(num_samples, window * shift, step * shift)
     frames = np.arange(num_frames + 1)  # stands for log-probabilities: each frame says its own number
     pieces = [
         frames[
@@ -194,7 +195,7 @@ def test_joined_windows_have_every_frame_once(num_frames: int, window: int, data
         ]
         for first in starts
     ]
-    joined = _stitched([piece[:, None] for piece in pieces], [first // shift for first in starts])
+    joined = stitched([piece[:, None] for piece in pieces], [first // shift for first in starts])
     assert joined[:, 0].tolist() == frames.tolist()
 
 

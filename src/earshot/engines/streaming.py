@@ -37,6 +37,9 @@ _LONG_SPEECH = 48
 
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 
+UNMARKED = 0.5
+"""How complete a text without marks sounds."""
+
 _LONGEST = 30.0
 """Seconds of one utterance, for engines that name no limit of their own."""
 
@@ -268,13 +271,9 @@ class RedecodedUtterance:
         transcript = self._recognizer.transcribe_batch(
             [Audio(samples)], grammar=self._grammar, hot_words=self._hot_words
         )[0]
-        words = transcript.words
         self.language = transcript.language
-        stable = self._words[:num_stable]
-        if [word.text for word in words[:num_stable]] != [word.text for word in stable]:
-            words = (*stable, *words[_best_join(stable, words) :])
-        self._words = words
-        return words
+        self._words = with_stable(self._words[:num_stable], transcript.words)
+        return self._words
 
     def is_speech(self, samples: Samples) -> bool:  # noqa: ARG002 - the engine decided when it gave words
         """Whether there are words."""
@@ -282,7 +281,7 @@ class RedecodedUtterance:
 
     def completeness(self, num_silent_frames: int) -> float:  # noqa: ARG002 - the text is all there is to go by
         """Half, where marks do not tell."""
-        return 0.9 if self._words and self._words[-1].text.endswith(_SENTENCE_ENDS) else 0.5
+        return 0.9 if self._words and self._words[-1].text.endswith(_SENTENCE_ENDS) else UNMARKED
 
 
 class _Utterance:
@@ -371,6 +370,13 @@ def _agreement(before: Sequence[Word], after: Sequence[Word]) -> int:
             break
         count += 1
     return count
+
+
+def with_stable(stable: tuple[Word, ...], words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """``words``, but that they begin with ``stable``, which were committed, wherever they say otherwise now."""
+    if [word.text for word in words[: len(stable)]] == [word.text for word in stable]:
+        return words
+    return (*stable, *words[_best_join(stable, words) :])
 
 
 def _best_join(stable: Sequence[Word], words: Sequence[Word]) -> int:
