@@ -47,6 +47,12 @@ def _engine_options(command: Command, computer: str) -> Command:
     return command
 
 
+def language_model_option(command: Command) -> Command:
+    """``--lm``: ``language_model``, a path."""
+    told = "A language model of 'earshot lm', for engines that take one."
+    return click.option("--lm", "language_model", type=click.Path(), metavar="FILE", help=told)(command)
+
+
 _NUMBER_FORMS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}
 
 
