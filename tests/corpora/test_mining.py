@@ -9,17 +9,16 @@ import pytest
 from earshot.core.errors import ManifestError
 from earshot.core.types import Audio, Segment, Transcript, Word
 from earshot.corpora import Manifest, Utterance, read_manifest
-from earshot.corpora.mining import (
+from earshot.corpora.findings import (
     Finding,
     Findings,
     count_verdicts,
-    mine,
-    ranked,
     read_findings,
     with_verdicts,
     write_findings,
 )
-from earshot.corpora.mining_page import write_page
+from earshot.corpora.judging_page import write_page
+from earshot.corpora.mining import Ears, mine, ranked
 from earshot.corpora.sound import read_utterance
 from earshot.corpora.versions import manifest_id, write_version
 from tests.cli.command import assert_one_line_error, earshot
@@ -53,7 +52,8 @@ def hear(audio: Audio) -> Transcript:
 
 def findings(corpus: tuple[Manifest, Path]) -> Findings:
     manifest, path = corpus
-    found = mine(manifest, hear, lambda audio: said("good day") if audio.duration == 2 else hear(audio))
+    second = lambda audio: said("good day") if audio.duration == 2 else hear(audio)  # noqa: E731
+    found, _ = mine(manifest, Ears(hear, second))
     return Findings(str(path), manifest_id(manifest, path), "test", tuple(ranked(found)))
 
 
@@ -71,7 +71,9 @@ def test_the_worst_come_first(corpus: tuple[Manifest, Path]) -> None:
 def test_what_cannot_be_read_is_left_out(corpus: tuple[Manifest, Path]) -> None:
     manifest, path = corpus
     (path.parent / "1.wav").write_text("broken")
-    assert [one.index for one in mine(manifest, hear)] == [0, 2]
+    found, failed = mine(manifest, Ears(hear))
+    assert [one.index for one in found] == [0, 2]
+    assert [(one.index, "1.wav" in (one.failure or "")) for one in failed] == [(1, True)]
 
 
 def test_verdicts_make_a_new_version(corpus: tuple[Manifest, Path], tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ def test_the_page_holds_the_findings_and_nothing_breaks_out(
     mined = findings(corpus)
     write_page(mined, tmp_path / "mined.html")
     page = (tmp_path / "mined.html").read_text()
-    assert page.count("</script>") == 2
+    assert page.count("</script>") == 3
     found = re.search(r'id="findings">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     row = json.loads(found[1])

@@ -59,6 +59,9 @@ VERBS = {
     "lm": Verb("earshot.cli.lm", "lm", "Make and measure language models."),
     "models": Verb("earshot.cli.models", "models", "List, fetch, check and move models."),
     "corpus": Verb("earshot.cli.corpus", "corpus", "Get, check and record what a recognizer learns from."),
+    "evaluate": Verb(
+        "earshot.cli.evaluate", "evaluate", "Tell how well a recognizer does: error rates with intervals."
+    ),
     "devices": Verb("earshot.cli.devices", "devices", "List microphones and loudspeakers."),
     "inspect": Verb("earshot.cli.inspect", "inspect_command", "Look at a recording: format, level, speech."),
     "doctor": Verb("earshot.cli.doctor", "doctor", "Check what works here and what would add the rest."),

@@ -5,31 +5,32 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import click
 
 from earshot.cli._corpus import MANIFEST, ask, bar, output_option, play, read, reading_options, write
-from earshot.cli._options import engine_options
+from earshot.cli._options import engine_options, language_model_option
 from earshot.cli._sound import complain
-from earshot.core.errors import CorpusError
+from earshot.core.errors import CorpusError, UnsupportedError
 from earshot.corpora import Manifest
-from earshot.corpora.mining import (
+from earshot.corpora.findings import (
     Finding,
     Findings,
-    Ranking,
     count_verdicts,
-    mine,
-    ranked,
     read_findings,
     with_verdicts,
     write_findings,
 )
+from earshot.corpora.letters import letters_of
+from earshot.corpora.mining import Ears, Loss, Ranking, mine, ranked
 from earshot.corpora.sound import read_utterance
+from earshot.text.error_rate import word_error_rate
 
 if TYPE_CHECKING:
-    from earshot.engines import EngineOptions
+    from earshot.engines import EngineOptions, Recognizer
 
 
 _QUESTION = "p: play · g: good · d: defective · c: type the right text · Enter: later · q: quit"
@@ -39,9 +40,12 @@ _QUESTION = "p: play · g: good · d: defective · c: type the right text · Ent
 @click.argument("manifest", type=MANIFEST)
 @reading_options
 @engine_options
+@language_model_option
 @click.option("--against", metavar="NAME", help="A second recognizer, to see where they disagree.")
 @click.option(
-    "--by", type=click.Choice(get_args(Ranking)), help="What is worst [cer; disagreement with --against]."
+    "--by",
+    type=click.Choice(get_args(Ranking)),
+    help="What is worst [cer; disagreement with --against]; loss asks a CTC net how likely the text is.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Keep N.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, metavar="FILE",
@@ -58,6 +62,7 @@ def mine_command(
     language: str | None,
     device: str,
     threads: int | None,
+    language_model: str | None,
     against: str | None,
     by: Ranking | None,
     top: int,
@@ -68,24 +73,28 @@ def mine_command(
     from earshot.corpora.versions import manifest_id
     from earshot.engines import EngineOptions, load_engine
 
-    found = read(manifest, format_name=format_name, skip_bad=skip_bad)
-    options: EngineOptions = EngineOptions(model, language, threads, device)
+    found = read(manifest, format_name=format_name, skip_bad=skip_bad, checks=False)
+    options: EngineOptions = EngineOptions(model, language, threads, device, language_model=language_model)
     with ExitStack() as stack:
         recognizer = load_engine(engine, options)
         stack.callback(recognizer.close)
         second = None
         if against is not None:
-            other = load_engine(against, replace(options, model=None))
+            other = load_engine(against, replace(options, model=None, language_model=None))
             stack.callback(other.close)
             second = other.transcribe
+        ears = Ears(recognizer.transcribe, second, _loss(recognizer) if by == "loss" else None)
         progress = stack.enter_context(bar("listening"))
-        findings = mine(found, recognizer.transcribe, second, progress=progress)
+        findings, failures = mine(found, ears, progress=progress)
         name = recognizer.name
+    if failures:
+        first = failures[0]
+        complain(f"{len(failures)} of {len(found)} cannot be recognized, the first: {first.failure}")
     worst = ranked(findings, by or ("disagreement" if against else "cer"))[:top]
     result = Findings(str(manifest), manifest_id(found, manifest), name, tuple(worst))
     write_findings(result, output)
     if page is not None:
-        from earshot.corpora.mining_page import write_page
+        from earshot.corpora.judging_page import write_page
 
         write_page(result, page)
     for finding in worst[:10]:
@@ -95,6 +104,15 @@ def mine_command(
         f"the {len(worst)} worst of {len(findings)} are in {page or output}; judge them, then: corpus mark"
     )
     return 0
+
+
+def _loss(recognizer: Recognizer) -> Loss:
+    """What tells how likely a text is. Raises UnsupportedError where the engine has no CTC net."""
+    from earshot.engines.scoring import CtcRecognizer, loss_per_token
+
+    if not isinstance(recognizer, CtcRecognizer):
+        raise UnsupportedError(f"{recognizer.name} has no CTC net", fix="use the engine ctc or wav2vec2")
+    return partial(loss_per_token, recognizer)
 
 
 @click.command()
@@ -110,9 +128,9 @@ def mark(
 ) -> int:
     """Make a new version by the verdicts: without what is defective, with corrected texts.
 
-    FINDINGS is the file of 'corpus mine', or the verdicts.json that its page has saved.
+    FINDINGS is the file of 'evaluate' or 'corpus mine', or the verdicts.json that their pages have saved.
     """
-    found = read(manifest, format_name=format_name, skip_bad=skip_bad)
+    found = read(manifest, format_name=format_name, skip_bad=skip_bad, checks=False)
     result = read_findings(findings)
     if asks:
         with_verdicts(found, manifest, result)  # another manifest is told before anything is judged
@@ -139,7 +157,7 @@ def _judge(findings: tuple[Finding, ...], manifest: Manifest) -> list[Finding]:
         click.echo(
             f"\n[{position + 1} of {len(findings)}] {finding.audio} from {finding.start:.2f} s", err=True
         )
-        click.echo(f"  text   {finding.text}\n  heard  {finding.heard}", err=True)
+        _show(finding)
         key = ask(_QUESTION)
         while key == "p":
             play(read_utterance(manifest.utterances[finding.index]))
@@ -155,3 +173,18 @@ def _judge(findings: tuple[Finding, ...], manifest: Manifest) -> list[Finding]:
             if text := " ".join(sys.stdin.readline().split()):
                 judged[position] = replace(finding, verdict="corrected", corrected=text)
     return judged
+
+
+def _show(finding: Finding) -> None:
+    """The text above what was heard."""
+    from rich.console import Console
+
+    from earshot.cli._alignment import alignment_lines
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if finding.failure is not None:
+        console.print(f"text   {finding.text}\nnot recognized: {finding.failure}", soft_wrap=True)
+        return
+    edits = word_error_rate(finding.text, finding.heard, normalise=letters_of).alignment
+    for line in alignment_lines(edits, console.width):
+        console.print(line, soft_wrap=True)

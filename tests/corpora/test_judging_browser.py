@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from earshot.corpora.mining import Finding, Findings
-from earshot.corpora.mining_page import write_page
+from earshot.corpora.findings import Finding, Findings
+from earshot.corpora.judging_page import write_page
 from tests.corpora.sounds import write_tone
 from tests.server.page.browser import Page, browser, require_browser
 
