@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earshot.cli._outputs import check_folder
+from earshot.cli.train_recognizer import recognizer
 from earshot.core.errors import AudioError
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ Examples:
 @click.group()
 def train() -> None:
     """Train a net from labelled recordings, on this machine."""
+
+
+train.add_command(recognizer)
 
 
 @train.command(epilog=_EXAMPLES)

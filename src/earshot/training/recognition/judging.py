@@ -1,0 +1,88 @@
+"""How good a net is on utterances that it did not learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from earshot.core.optional import require
+from earshot.decoding.alphabet import BLANK, Alphabet
+from earshot.decoding.ctc import greedy
+from earshot.text.error_rate import character_error_rate, word_error_rate
+from earshot.training.recognition.batching import plan_batches
+from earshot.training.recognition.corpus import Side
+from earshot.training.recognition.feeding import FeatureSource, collate
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """name: of the utterance. wanted, heard: normalised texts."""
+
+    name: str
+    wanted: str
+    heard: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """loss: nats a letter. The rates: errors over the letters and words of all. samples: of all, in order."""
+
+    loss: float
+    character_error_rate: float
+    word_error_rate: float
+    samples: tuple[Sample, ...]
+
+
+class Judge:
+    """Judges by one side, greedily decoded. most: utterances, evenly chosen; None for all."""
+
+    def __init__(
+        self,
+        side: Side,
+        source: FeatureSource,
+        alphabet: Alphabet,
+        *,
+        batch_seconds: float = 120.0,
+        most: int | None = None,
+    ) -> None:
+        self._side, self._source, self._alphabet = side, source, alphabet
+        num = len(side) if most is None else min(most, len(side))
+        chosen = np.unique(np.linspace(0, len(side) - 1, num).astype(np.int64))
+        durations = side.durations
+        planned = plan_batches([durations[place] for place in chosen], batch_seconds=batch_seconds)
+        self._batches = [chosen[batch] for batch in planned]
+
+    def __call__(self, net: Any) -> Judged:
+        """net: in evaluation mode."""
+        torch = require("torch", extra="train", purpose="training")
+        loss, num_letters, texts = 0.0, 0, self._side.texts
+        heard: dict[int, str] = {}
+        for indices in self._batches:
+            batch = collate([self._source.features(int(one)) for one in indices], self._side, indices)
+            with torch.inference_mode():
+                found, lengths = net(torch.from_numpy(batch.features), torch.from_numpy(batch.lengths))
+                loss += float(
+                    torch.nn.functional.ctc_loss(
+                        found.float().transpose(0, 1),
+                        torch.from_numpy(batch.targets),
+                        lengths,
+                        torch.from_numpy(batch.target_lengths),
+                        BLANK,
+                        reduction="sum",
+                    )
+                )
+            num_letters += len(batch.targets)
+            for row, length, index in zip(found.float().numpy(), lengths.tolist(), indices, strict=True):
+                spans = greedy(row[:length], BLANK)
+                heard[int(index)] = self._alphabet.decode([span.token for span in spans])
+        places = sorted(heard)
+        letters = [character_error_rate(texts[one], heard[one]) for one in places]
+        words = [word_error_rate(texts[one], heard[one]) for one in places]
+        return Judged(
+            loss / max(1, num_letters),
+            sum(one.num_errors for one in letters) / max(1, sum(one.reference_length for one in letters)),
+            sum(one.num_errors for one in words) / max(1, sum(one.reference_length for one in words)),
+            tuple(Sample(self._side.utterances[one].name, texts[one], heard[one]) for one in places),
+        )

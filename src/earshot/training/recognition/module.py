@@ -1,0 +1,282 @@
+"""The training of a recognizer as Lightning runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+
+from earshot.core.errors import TrainingError
+from earshot.decoding.alphabet import BLANK, Alphabet
+from earshot.training.loop import has_fast_bfloat16
+from earshot.training.recognition.checkpoints import LAST, AtomicCheckpoints, Checkpoints, check_alphabet
+from earshot.training.recognition.feeding import Batch, Feed
+from earshot.training.recognition.judging import Judge, Judged
+from earshot.training.recognition.options import LearningOptions
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """After one epoch. epoch: counts from 1. minutes: of training so far. loss: mean over letters, in nats, of
+    the training; others: of the development set, rates over 0.
+    """
+
+    epoch: int
+    step: int
+    minutes: float
+    loss: float
+    dev_loss: float
+    character_error_rate: float
+    word_error_rate: float
+
+
+class RecognizerTraining(lightning.LightningModule):
+    """A net, its averaged weights, and where in the run it is; all of it goes into a checkpoint.
+
+    Chance in a step is drawn from the run's seed and the step's number alone, so that a run which was stopped
+    and taken up again goes the way of one that was not. tell: gets each epoch's result and samples.
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        feed: Feed,
+        judge: Judge,
+        alphabet: Alphabet,
+        options: LearningOptions,
+        *,
+        tell: Callable[[EpochResult, Judged], object] | None = None,
+    ) -> None:
+        super().__init__()
+        self.net, self.average = net, copy.deepcopy(net).requires_grad_(False).eval()
+        self.feed, self.judge, self.alphabet, self.options = feed, judge, alphabet, options
+        self._tell = tell
+        self.step = 0
+        self.seconds = 0.0
+        self.curve: list[EpochResult] = []
+        self.losses: list[float] = []
+        self.best_rate = math.inf
+        self.best: dict[str, Any] = {}
+        self._without_better = 0
+        self._began = 0.0
+        self.is_stopped = False
+
+    def train_dataloader(self) -> Iterator[Batch]:
+        """The feed itself: it knows where to go on."""
+        return self.feed  # type: ignore[return-value]
+
+    def transfer_batch_to_device(self, batch: Batch, _device: Any, _loader: int) -> Batch:
+        """Nothing: the loss puts its tensors where the net is."""
+        return batch
+
+    def configure_optimizers(self) -> Any:
+        """Adam, or AdamW with weights that decay and biases that do not."""
+        options = self.options
+        if options.optimizer == "adam":
+            return torch.optim.Adam(self.net.parameters(), lr=options.learning_rate)
+        learned = [one for one in self.net.parameters() if one.requires_grad]
+        groups = [
+            {"params": [one for one in learned if one.ndim > 1], "weight_decay": options.weight_decay},
+            {"params": [one for one in learned if one.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98))
+
+    def share_done(self, batch: Batch) -> float:
+        """Of the whole run, [0, 1]."""
+        shares = [0.0]
+        if self.options.epochs is not None:
+            shares.append((batch.epoch + batch.number / batch.num_batches) / self.options.epochs)
+        if self.options.minutes is not None:
+            shares.append(self.seconds / (60 * self.options.minutes))
+        return min(1.0, max(shares))
+
+    def on_train_batch_start(self, batch: Batch, _batch_idx: int) -> None:
+        """Sets the rate and the chance of this step."""
+        self._began = time.monotonic()
+        torch.manual_seed(self.options.seed * 1_000_003 + self.step * 64 + self.global_rank)
+        rate = self.options.learning_rate * _rate(self.share_done(batch), self.options)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+    def training_step(self, batch: Batch, _batch_idx: int) -> torch.Tensor:
+        """CTC's −log p of the texts, in nats a letter. Raises TrainingError when it is no number."""
+        loss = ctc_loss(self.net, batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            names = ", ".join(self.feed.side.utterances[int(index)].name for index in batch.indices[:5])
+            raise TrainingError(
+                f"the loss of batch {batch.number + 1} of epoch {batch.epoch + 1} is no number ({names})",
+                fix="lower learning.learning_rate, or look at these recordings, and --resume",
+            )
+        self.losses.append(value)
+        return loss
+
+    def on_train_batch_end(self, _outputs: Any, batch: Batch, _batch_idx: int) -> None:
+        """Averages the weights; at an epoch's end, judges them."""
+        self.step += 1
+        stays = min(self.options.average, (1 + self.step) / (10 + self.step)) if self.options.average else 0.0
+        with torch.no_grad():
+            for mine, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                mine.lerp_(new, 1 - stays)
+        self.seconds += time.monotonic() - self._began
+        is_over = self.is_stopped or self.share_done(batch) >= 1
+        self.feed.start = (batch.epoch + 1, 0) if batch.is_last else (batch.epoch, batch.number + 1)
+        if self.trainer.world_size > 1:  # one clock for all: whoever is over ends it for all
+            is_over = not self.trainer.strategy.reduce_boolean_decision(not is_over, all=True)
+        if batch.is_last or (is_over and not self.is_stopped):
+            is_over = self._judged(batch) or is_over
+        if batch.is_last and self.options.epochs is not None and batch.epoch + 1 >= self.options.epochs:
+            is_over = True
+        self.trainer.should_stop = is_over
+
+    def _judged(self, batch: Batch) -> bool:
+        """Judges on the development set; returns whether patience is over."""
+        judged = self.judge(self.average)
+        result = EpochResult(
+            batch.epoch + 1,
+            self.step,
+            self.seconds / 60,
+            float(np.mean(self.losses)),
+            judged.loss,
+            judged.character_error_rate,
+            judged.word_error_rate,
+        )
+        self.curve.append(result)
+        self.losses.clear()
+        self._without_better += 1
+        if judged.character_error_rate < self.best_rate:
+            self.best_rate, self._without_better = judged.character_error_rate, 0
+            self.best = copy.deepcopy(self.average.state_dict())
+        if self._tell is not None and self.trainer.is_global_zero:
+            self._tell(result, judged)
+        return self.options.patience is not None and self._without_better > self.options.patience
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what Lightning does not know of."""
+        checkpoint["earshot"] = {
+            "alphabet": self.alphabet.to_json(),
+            "start": list(self.feed.start),
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self.losses,
+            "curve": [asdict(one) for one in self.curve],
+            "best": self.best,
+            "best_rate": self.best_rate,
+            "without_better": self._without_better,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Goes on there. Raises TrainingError when the alphabet changed."""
+        state = checkpoint["earshot"]
+        check_alphabet(state["alphabet"], self.alphabet)
+        self.feed.start = tuple(state["start"])
+        self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
+        self.curve = [EpochResult(**one) for one in state["curve"]]
+        self.best, self.best_rate = state["best"], state["best_rate"]
+        self._without_better = state["without_better"]
+
+
+def ctc_loss(net: Any, batch: Batch) -> Any:
+    """In nats a letter: the sum over utterances by the letters of all; a guess in the middle counts too."""
+    device = next(net.parameters()).device
+    features = torch.from_numpy(batch.features).to(device)
+    lengths = torch.from_numpy(batch.lengths).to(device)
+    targets, target_lengths = torch.from_numpy(batch.targets), torch.from_numpy(batch.target_lengths)
+    num_letters = target_lengths.sum().clamp(min=1)
+
+    def loss_of(found: torch.Tensor, found_lengths: torch.Tensor) -> torch.Tensor:
+        return (
+            torch.nn.functional.ctc_loss(
+                found.transpose(0, 1), targets, found_lengths, target_lengths, BLANK, reduction="sum"
+            )
+            / num_letters
+        )
+
+    share = getattr(net, "intermediate", 0.0)
+    if net.training and share:
+        found, found_lengths, middle = net.with_middle(features, lengths)
+        return (1 - share) * loss_of(found, found_lengths) + share * loss_of(middle, found_lengths)
+    found, found_lengths = net(features, lengths)
+    return loss_of(found, found_lengths)
+
+
+def fit(
+    training: RecognizerTraining, folder: Path, *, is_resumed: bool = False, num_processes: int = 1
+) -> RecognizerTraining:
+    """Run it to its end; ``folder`` holds the last checkpoint. Ctrl-C leaves one too, and is raised then.
+
+    Raises TrainingError, OutputError.
+    """
+    options = training.options
+    is_bfloat16 = options.precision == "bfloat16" or (options.precision == "auto" and has_fast_bfloat16())
+    _hush()
+    checkpoints = Checkpoints(folder / LAST, options.checkpoint_minutes)
+    trainer = lightning.Trainer(
+        accelerator="auto" if torch.cuda.is_available() else "cpu",
+        devices=num_processes,
+        strategy="ddp" if num_processes > 1 else "auto",
+        precision="bf16-mixed" if is_bfloat16 else "32-true",
+        max_epochs=-1,
+        gradient_clip_val=options.clip or None,
+        callbacks=[checkpoints],
+        plugins=[AtomicCheckpoints()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    path = str(folder / LAST) if is_resumed else None
+    with warnings.catch_warnings(), _stopping(training):
+        warnings.simplefilter("ignore")  # of Lightning, about loaders and processors
+        trainer.fit(training, ckpt_path=path)
+    if training.is_stopped:
+        raise KeyboardInterrupt
+    return training
+
+
+@contextlib.contextmanager
+def _stopping(training: RecognizerTraining) -> Iterator[None]:
+    """Ctrl-C lets the step end, so that the checkpoint is one of a whole step; a second one does not wait."""
+
+    def stop(_number: int, _frame: Any) -> None:
+        training.is_stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _rate(done: float, options: LearningOptions) -> float:
+    if options.schedule == "constant":
+        return 1.0
+    if done < options.warm_up:
+        return max(done / options.warm_up, 0.01)
+    share = (done - options.warm_up) / (1 - options.warm_up)
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
+def _hush() -> None:
+    """Lightning tells of its devices and of a service of its makers; the library stays silent."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "pytorch_lightning.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)

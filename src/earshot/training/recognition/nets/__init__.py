@@ -1,0 +1,88 @@
+"""The nets of recognizers by name. A new one is a file here and a line in the table."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+from earshot.core.errors import TrainingError
+from earshot.core.optional import require
+
+
+@dataclass(frozen=True, slots=True)
+class NetSpec:
+    """module, name: where its class is. options: before the user's. is_streaming: follows speech."""
+
+    help: str
+    module: str
+    name: str
+    options: Mapping[str, Any]
+    is_streaming: bool = False
+
+
+NETS: Final[Mapping[str, NetSpec]] = {
+    "blstm": NetSpec("2 bidirectional LSTMs of 128: the first recognizer of many", "blstm", "Blstm", {}),
+    "blstm-512": NetSpec(
+        "one of 512, then two of 128, of which many a home-made assistant is built",
+        "blstm",
+        "Blstm",
+        {"sizes": [512, 128, 128], "stacking": 2, "dropout": 0.2},
+    ),
+    "conformer": NetSpec(
+        "attention and convolution, 5 million parameters: the best here", "conformer", "Conformer", {}
+    ),
+    "lstm-streaming": NetSpec(
+        "LSTMs in one direction: partial results while one speaks", "streaming", "StreamingLstm", {}, True
+    ),
+}
+
+
+def find_net(name: str) -> NetSpec:
+    """Raises TrainingError for an unknown name."""
+    if name not in NETS:
+        near = difflib.get_close_matches(name, NETS, 1)
+        raise TrainingError(
+            f"there is no net {name!r}", fix=f"try {near[0]!r}" if near else f"there are {', '.join(NETS)}"
+        )
+    return NETS[name]
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """The options of a net and their defaults."""
+    spec = find_net(name)
+    found = inspect.signature(_class(spec)).parameters.values()
+    usual = {one.name: one.default for one in found if one.kind is one.KEYWORD_ONLY}
+    return {**usual, **spec.options}
+
+
+def build_net(name: str, options: Mapping[str, Any], num_symbols: int, mean: Any, deviation: Any) -> Any:
+    """A net with fresh weights. mean, deviation: (features,), of the training data. Raises TrainingError."""
+    torch = require("torch", extra="train", purpose="training")
+    from earshot.training.recognition.nets.parts import Normalisation
+
+    spec, usual = find_net(name), options_of(name)
+    for option in options:
+        if option not in usual:
+            near = difflib.get_close_matches(option, usual, 1)
+            raise TrainingError(
+                f"the net {name} has no option {option!r}",
+                fix=f"try {near[0]!r}" if near else f"it has {', '.join(usual)}",
+            )
+    normalisation = Normalisation(
+        torch.as_tensor(mean), torch.as_tensor(deviation), is_per_utterance=not spec.is_streaming
+    )
+    try:
+        return _class(spec)(num_symbols, normalisation, len(mean), **{**spec.options, **options})
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise TrainingError(
+            f"the net {name} cannot be built: {error}", fix="correct [net] in the TOML"
+        ) from error
+
+
+def _class(spec: NetSpec) -> Any:
+    require("torch", extra="train", purpose="training")
+    return getattr(import_module(f"{__name__}.{spec.module}"), spec.name)
