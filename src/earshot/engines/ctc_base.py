@@ -67,6 +67,7 @@ class CtcBase(OfflineRecognizer):
             max_duration=window,
         )
         self.blank = blank
+        self.frame_shift = frame_shift
         self._symbols = tuple(symbols)
         self._places = {symbol: place for place, symbol in enumerate(symbols) if symbol}
         self._delimiter = delimiter

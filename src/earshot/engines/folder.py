@@ -12,20 +12,40 @@ from earshot.core.paths import models_home
 _MAX_JSON = 16 * 2**20  # bytes; the vocabulary of the largest Whisper has 1.1 MB
 
 
-def model_folder(model: str | None, *, engine: str) -> Path:
-    """The folder of ``model``: a name in the store, or a path.
+def model_folder(model: str | None, *, engine: str, language: str | None = None) -> Path:
+    """The folder of ``model``: a name in the store, or a path; None is the one that ``fitting_models`` finds.
 
-    Raises ModelError when none is named or it is meant for another engine, UnknownModelError with the nearest
-    name, or with the command that pulls a model which the catalogue knows and the store has not.
+    Raises ModelError when none is named and none or several are installed, or it is meant for another engine;
+    UnknownModelError with the nearest name, or with the command that pulls a model which the catalogue knows
+    and the store has not.
     """
-    if not model:
-        raise ModelError(
-            f"the engine {engine!r} needs a model",
-            fix=f"name one with --model; see: earshot models list --engine {engine}",
-        )
     from earshot.models.store import ModelStore  # the store loads its network code
 
+    if not model:
+        model, *others = fitting_models(engine, language) or [""]
+        if not model or others:
+            several = f", and there are {', '.join([model, *others])}" if others else ""
+            raise ModelError(
+                f"the engine {engine!r} needs a model{several}",
+                fix=f"name one with --model; see: earshot models list --engine {engine}",
+            )
     return ModelStore().find(model, engine=engine)
+
+
+def fitting_models(engine: str, language: str | None = None, *, must_say: bool = False) -> list[str]:
+    """Names of the installed models of an engine, by name: those that know a language (ISO 639-1).
+
+    must_say: leaves out those whose cards name no language.
+    """
+    from earshot.models.store import ModelStore  # the store loads its network code
+
+    return [
+        model.name
+        for model in ModelStore().list()
+        if model.card is not None
+        and model.card.engine == engine
+        and (language is None or language in model.card.languages or not (must_say or model.card.languages))
+    ]
 
 
 def own_folder(model: str | None) -> Path | None:

@@ -52,7 +52,7 @@ _TAIL = 45.0
 _UPLOADS_AT_ONCE = 4
 """Recordings that are read and cut at once, beside the workers; others wait. They take turns of a window."""
 
-_CONCURRENT = frozenset({"moonshine", "pocketsphinx", "scripted", "vosk", "wav2vec2", "whisper"})
+_CONCURRENT = frozenset({"ctc", "moonshine", "pocketsphinx", "scripted", "vosk", "wav2vec2", "whisper"})
 """Engines whose streams and batches may run in several threads at once; others take turns."""
 
 _MARGIN = 0.2
