@@ -34,7 +34,8 @@ import numpy as np
 from earshot.audio.decode import read_audio
 from earshot.audio.resample import resample
 from earshot.core.types import Audio, Samples
-from earshot.engines.alignment import PocketSphinxAligner, _fill, _speech_extent
+from earshot.engines.alignment import PocketSphinxAligner
+from earshot.engines.extents import filled, speech_extent
 from earshot.text.spoken_form import spoken_forms
 
 Starts = list[float | None]
@@ -213,7 +214,7 @@ def ours(aligner: PocketSphinxAligner) -> Callable[[Clip], Starts]:
 
 def spread(clip: Clip) -> Starts:
     """By the number of letters, over the extent of the sound."""
-    found = _fill([None] * len(clip.words), clip.words, _speech_extent(clip.audio.samples), clip.audio.duration)
+    found = filled([None] * len(clip.words), clip.words, speech_extent(clip.audio.samples), clip.audio.duration)
     return [extent.start for extent in found]
 
 

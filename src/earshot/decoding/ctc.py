@@ -55,26 +55,27 @@ def greedy(log_probs: LogProbs, blank: int) -> list[TokenSpan]:
     return _spans(log_probs, best, best, blank)
 
 
-def align(log_probs: LogProbs, tokens: Sequence[int], blank: int) -> list[TokenSpan]:
+def align(log_probs: LogProbs, tokens: Sequence[int], blank: int, *, is_open: bool = False) -> list[TokenSpan]:
     """Where each of the known ``tokens`` is said: the most probable of all CTC paths that spell them (Viterbi).
 
     Returns one span a token, in order, each at least one frame long; of equally probable paths the one that
-    changes tokens earliest.
+    changes tokens earliest. is_open: the text goes on behind these frames, so only as many of the first tokens
+    get a span as best fit; the last of them may be said further.
     Takes time and a quarter of a byte of memory for each frame and state (2 × tokens + 1 states).
     Raises EngineError when the tokens do not fit: fewer frames than tokens (and blanks between equal
     neighbours), or all paths have probability zero; ValueError on another shape or a token out of range.
     """
     states, may_skip = states_of(log_probs, tokens, blank)
-    if not tokens:
-        return []
     num_frames = len(log_probs)
+    if not tokens or (is_open and not num_frames):
+        return []
     num_needed = len(tokens) + sum(one == other for one, other in pairwise(tokens))
-    if num_frames < num_needed:
+    if num_frames < num_needed and not is_open:
         raise EngineError(
             f"{len(tokens)} tokens need {num_needed} frames of audio, and there are {num_frames}",
             fix="check that the text belongs to this audio",
         )
-    path = _best_path(log_probs, states, may_skip)
+    path = _best_path(log_probs, states, may_skip, is_open=is_open)
     return _spans(log_probs, path, states[path], blank)
 
 
@@ -98,9 +99,9 @@ def states_of(
 
 
 def _best_path(
-    log_probs: LogProbs, states: npt.NDArray[np.intp], may_skip: npt.NDArray[np.bool_]
+    log_probs: LogProbs, states: npt.NDArray[np.intp], may_skip: npt.NDArray[np.bool_], *, is_open: bool
 ) -> npt.NDArray[np.intp]:
-    """The state of each frame on the best path.
+    """The state of each frame on the best path, which ends in one of the last two states, or in any.
 
     A step stays, advances by one state, or skips the blank between two unequal labels.
     """
@@ -122,7 +123,8 @@ def _best_path(
         np.maximum(stay, advance, out=advance)
         np.add(advance, log_probs[frame].take(states), out=stay)
 
-    state = num_states - 1 if scores[-1] > scores[-2] else num_states - 2
+    last = 0 if is_open else num_states - 2
+    state = last + int(scores[2 + last :].argmax())
     if scores[state + 2] == -np.inf:
         raise EngineError("no path through the audio spells the text", fix="check that the text belongs to it")
     path = np.empty(num_frames, np.intp)

@@ -14,6 +14,7 @@ from earshot.audio.decode import open_audio
 from earshot.audio.reader import AudioReader
 from earshot.audio.resample import resampled
 from earshot.core.clock import to_seconds
+from earshot.core.errors import UnsupportedError
 from earshot.core.progress import ProgressCallback
 from earshot.core.types import SAMPLE_RATE, Audio, Grammar, Samples, Segment, Transcript
 from earshot.engines import DEFAULT_ENGINE, EngineOptions, Recognizer, Task, load_engine
@@ -41,9 +42,10 @@ class TranscriptionOptions:
     engine, model, language, num_threads, device, task, max_pause, language_model: see
     ``earshot.engines.EngineOptions``.
     word_times: find the time of every word by forced alignment where the engine gives none and an aligner
-    knows the language. punctuation: add marks and capitals where the engine writes none, in languages that have
-    a net for it. numbers: all in words or in digits, None for as the engine writes them. sentences: a segment a
-    sentence where there is punctuation, else a stretch of speech.
+    knows the language. aligner: a model for the engine ``ctc`` that shall do that, whatever the engine gives;
+    see ``find_aligner``. punctuation: add marks and capitals where the engine writes none, in languages that
+    have a net for it. numbers: all in words or in digits, None for as the engine writes them. sentences: a
+    segment a sentence where there is punctuation, else a stretch of speech.
     grammar, hot_words: for engines that take them; what fits a grammar is not punctuated.
     speakers: tell who says each word, by finding voices; None for not. It needs the words' times.
     """
@@ -63,6 +65,7 @@ class TranscriptionOptions:
     hot_words: tuple[str, ...] = ()
     speakers: SpeakerOptions | None = None
     language_model: str | None = None
+    aligner: str | None = None
 
     @property
     def engine_options(self) -> EngineOptions:
@@ -95,8 +98,10 @@ class Transcriber:
     ) -> None:
         self.options = options or TranscriptionOptions()
         self._is_owner = recognizer is None
+        self._aligners = {} if aligners is None or self.options.aligner is not None else aligners
+        if self.options.aligner is not None:
+            self._check_aligner(self.options.aligner)  # before an hour of work
         self.recognizer = recognizer or load_engine(self.options.engine, self.options.engine_options)
-        self._aligners = {} if aligners is None else aligners
         self._punctuators = punctuators or Punctuators()
 
     def transcribe(
@@ -226,7 +231,8 @@ class Transcriber:
             progress(sound.seconds, sound.seconds)
 
     def _with_word_times(self, recognized: RecognizedRegion) -> RecognizedRegion:
-        if not self.options.word_times or self.recognizer.capabilities.word_times:
+        has_them = self.recognizer.capabilities.word_times and self.options.aligner is None
+        if not self.options.word_times or has_them:
             return recognized
         return replace(
             recognized, segments=tuple(self._timed(segment, recognized) for segment in recognized.segments)
@@ -259,12 +265,7 @@ class Transcriber:
         return tuple(sentence for segment in segments for sentence in split_sentences(segment))
 
     def _timed(self, segment: Segment, recognized: RecognizedRegion) -> Segment:
-        language = segment.language or self.options.language or ""
-        if language not in self._aligners:
-            from earshot.engines.alignment import find_aligner
-
-            self._aligners[language] = find_aligner(language)
-        aligner = self._aligners[language]
+        aligner = self._aligner(segment.language or self.options.language or "")
         if aligner is None or not segment.words:
             return segment
         offset = to_seconds(recognized.region.start, SAMPLE_RATE)
@@ -274,6 +275,21 @@ class Transcriber:
             for word, time in zip(segment.words, times, strict=True)
         )
         return replace(segment, words=words)
+
+    def _aligner(self, language: str) -> Aligner | None:
+        if language not in self._aligners:
+            from earshot.engines.alignment import find_aligner
+
+            self._aligners[language] = find_aligner(language, model=self.options.aligner)
+        return self._aligners[language]
+
+    def _check_aligner(self, name: str) -> None:
+        language = self.options.language
+        if self._aligner(language or "") is None:
+            raise UnsupportedError(
+                f"the aligner {name} does not know the language {language}",
+                fix="leave --aligner or --language out, or name another aligner",
+            )
 
 
 def transcribe(
