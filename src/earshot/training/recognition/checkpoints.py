@@ -21,7 +21,7 @@ LAST = "last.ckpt"
 class AtomicCheckpoints(CheckpointIO):
     """Checkpoints that are there whole or not at all: a full disk leaves the one before."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, *_storage: Any) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, *_storage: Any, **_options: Any) -> None:
         """Raises OutputError."""
         with atomic_binary(Path(path)) as file:
             torch.save(checkpoint, file)
