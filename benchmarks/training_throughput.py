@@ -118,13 +118,14 @@ def letters_in(data: Data) -> str:
 
 def tell_waste(whole: Manifest) -> None:
     """Padding of all of Mboshi, in our batches and in file order."""
+    rng, seconds = np.random.default_rng(0), LearningOptions().batch_seconds
     durations = [one.duration or 0.0 for one in whole]
-    seconds = LearningOptions().batch_seconds
-    planned = plan_batches(durations, batch_seconds=seconds, rng=np.random.default_rng(0))
+    spoken = [duration / rng.choice(AugmentationOptions().speeds) for duration in durations]
+    planned = padding_waste(spoken, plan_batches(spoken, batch_seconds=seconds, rng=rng))
     in_order = [np.arange(at, min(at + 16, len(durations))) for at in range(0, len(durations), 16)]
     print(
-        f"padding of {len(whole)} utterances: {100 * padding_waste(durations, planned):.1f} % in batches of "
-        f"{seconds:g} s, {100 * padding_waste(durations, in_order):.1f} % by 16 in file order"
+        f"padding of {len(whole)} utterances: {100 * planned:.1f} % in our batches of {seconds:g} s at several "
+        f"speeds, {100 * padding_waste(durations, in_order):.1f} % by 16 in file order"
     )
 
 
