@@ -33,9 +33,9 @@ Examples:
 )
 @click.option("--dev", "dev_paths", multiple=True, metavar="MANIFEST", help="To judge by [a tenth of --train].")
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FOLDER", help="Of this run.")
-@click.option("--net", metavar="NAME", help="Which net; see --list [conformer].")
+@click.option("--net", metavar="NAME", help="Which net; see --list [moonshine].")
 @click.option("--list", "is_list", is_flag=True, help="Tell the nets and features there are.")
-@click.option("--features", metavar="NAME", help="What the net hears; see --list [log-mel].")
+@click.option("--features", metavar="NAME", help="What the net hears; see --list [the usual of the net].")
 @click.option("--language", metavar="CODE", help="ISO 639 [as the manifests say].")
 @click.option("--epochs", type=click.IntRange(1), help="Stop after so many.")
 @click.option(
@@ -144,5 +144,5 @@ def _list() -> None:
     from earshot.training.recognition.nets import NETS
 
     for name, spec in NETS.items():
-        click.echo(f"{name:<15} {spec.help}")
+        click.echo(f"{name:<15} {spec.help} ({spec.features})")
     click.echo(f"features        {', '.join(FRONT_ENDS)}")

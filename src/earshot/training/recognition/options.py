@@ -38,9 +38,9 @@ class DataOptions:
 
 @dataclass(frozen=True, slots=True)
 class FeatureOptions:
-    """Which front end; num_features None is its usual number."""
+    """Which front end, None for the one that the net usually hears; num_features None is its usual number."""
 
-    name: str = "log-mel"
+    name: str | None = None
     num_features: int | None = None
 
 
@@ -57,7 +57,7 @@ class AlphabetOptions:
 class NetOptions:
     """Which net; options: its own."""
 
-    name: str = "conformer"
+    name: str = "moonshine"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

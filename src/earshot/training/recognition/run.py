@@ -70,10 +70,11 @@ def train_recognizer(
 
     if (folder / LAST).exists() and not is_resumed:
         raise TrainingError(f"{folder} holds a training already", fix="--resume it, or name another folder")
-    features = front_end_facts(options.features.name, options.features.num_features)
-    if find_net(options.net.name).is_streaming and not features["streams"]:
+    spec = find_net(options.net.name)
+    features = front_end_facts(options.features.name or spec.features, options.features.num_features)
+    if spec.is_streaming and not features["streams"]:
         raise TrainingError(
-            f"{options.features.name} looks at whole utterances, and {options.net.name} is to stream",
+            f"{features['name']} looks at whole utterances, and {options.net.name} is to stream",
             fix="take features 'log-mel' for it",
         )
     manifests = load_manifests(options.data)

@@ -15,17 +15,27 @@ from earshot.core.optional import require
 
 @dataclass(frozen=True, slots=True)
 class NetSpec:
-    """module, name: where its class is. options: before the user's. is_streaming: follows speech."""
+    """module, name: where its class is. options: before the user's. features: it usually hears."""
 
     help: str
     module: str
     name: str
     options: Mapping[str, Any]
+    features: str = "log-mel"
     is_streaming: bool = False
 
 
 NETS: Final[Mapping[str, NetSpec]] = {
-    "blstm": NetSpec("2 bidirectional LSTMs of 128: the first recognizer of many", "blstm", "Blstm", {}),
+    "moonshine": NetSpec(
+        "a small conformer on frames of Moonshine's frozen encoder: the best for a few hours of speech",
+        "conformer",
+        "Conformer",
+        {"stacking": 1, "size": 192, "num_blocks": 4, "num_heads": 6, "dropout": 0.15},
+        "moonshine",
+    ),
+    "blstm": NetSpec(
+        "2 bidirectional LSTMs of 128: the first recognizer of many", "blstm", "Blstm", {}, "mfcc"
+    ),
     "blstm-512": NetSpec(
         "one of 512, then two of 128, of which many a home-made assistant is built",
         "blstm",
@@ -33,10 +43,17 @@ NETS: Final[Mapping[str, NetSpec]] = {
         {"sizes": [512, 128, 128], "stacking": 2, "dropout": 0.2},
     ),
     "conformer": NetSpec(
-        "attention and convolution, 5 million parameters: the best here", "conformer", "Conformer", {}
+        "attention and convolution on log-mel, 5 million parameters; sherpa-onnx runs it too",
+        "conformer",
+        "Conformer",
+        {},
     ),
     "lstm-streaming": NetSpec(
-        "LSTMs in one direction: partial results while one speaks", "streaming", "StreamingLstm", {}, True
+        "LSTMs in one direction: partial results while one speaks",
+        "streaming",
+        "StreamingLstm",
+        {},
+        is_streaming=True,
     ),
 }
 
