@@ -28,10 +28,11 @@ def alignment_lines(edits: Sequence[Edit], width: int) -> Iterator[Text]:
     for columns in _folded(edits, max(width - _INDENT, 1)):
         has_mistakes = any(edit.kind != "hit" for edit, _, _ in columns)
         for row, label in enumerate(_LABELS if has_mistakes else _LABELS[:2]):
-            line = Text(label.ljust(_INDENT), style="dim")
+            line = Text()
+            line.append(label.ljust(_INDENT), style="dim")
             for edit, words, space in columns:
                 word = (*words, _MARKS[edit.kind])[row]
-                line.append(word + " " * (space - display_width(word) + 1), style=_STYLES[edit.kind] or "none")
+                line.append(word + " " * (space - display_width(word) + 1), style=_STYLES[edit.kind])
             line.rstrip()
             yield line
 

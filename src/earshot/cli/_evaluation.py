@@ -26,6 +26,9 @@ def _console() -> Console:
 
 def show_evaluation(evaluation: Evaluation, num_worst: int) -> None:
     """Print figures, tables, letters and the worst utterances."""
+    from rich.columns import Columns
+    from rich.text import Text
+
     console = _console()
     for name, value in facts(evaluation):
         console.print(f"{name:<{_NAME}}{value}", soft_wrap=True)
@@ -42,9 +45,9 @@ def show_evaluation(evaluation: Evaluation, num_worst: int) -> None:
         _show_groups(console, "by speaker", evaluation.by_speaker)
     _show_groups(console, "by length", evaluation.by_length)
     for name, rows in spelling_rows(evaluation):
-        told = "   ".join(f"{letters} {count}".strip() for letters, count in rows)
         console.print(f"\n{name}", style="bold")
-        console.print(told)
+        told = [Text(f"{letters} {count}".strip(), no_wrap=True) for letters, count in rows]
+        console.print(Columns(told, padding=(0, 3)))
     worst = [one for one in evaluation.utterances if one.words.num_errors or one.finding.failure]
     for one in worst[:num_worst]:
         _show_utterance(console, one)
@@ -114,9 +117,10 @@ def _told(evaluation: Evaluation) -> str:
 def _difference(difference: Difference) -> str:
     change = 100 * difference.change
     before = difference.old.value
-    relative = f", {change / before:+.0f} % of it" if before else ""
+    relative = f", relative {change / before:+.0f} %" if before else ""
+    # A thousand resamples cannot tell more than that.
+    probability = min(max(difference.probability, 0.001), 0.999)
     return (
         f"{percent(before)} → {percent(difference.new.value)}: {change:+.1f} points "
-        f"({interval_text(difference.interval)}){relative}; the new one is better with a probability of "
-        f"{100 * difference.probability:.1f} %"
+        f"({interval_text(difference.interval)}){relative}; new is better with probability {probability:.3f}"
     )

@@ -113,7 +113,7 @@ def evaluate(
 
         write_evaluation_page(evaluation, report, manifest=found, num_worst=top)
     _tell(evaluation, worst=worst, as_json=as_json)
-    if output is not None:
+    if output is not None and evaluation.words.errors.num_errors:
         complain(f"judge what went wrong: earshot corpus mark {manifest} {output} --ask -o NEW")
     return _tell_failures(evaluation, found)
 
@@ -127,7 +127,7 @@ def _check_texts(found: Manifest, path: Path) -> None:
             f"{path} has no texts to compare with", fix="write them down, or name another manifest"
         )
     if without:
-        complain(f"{without} utterances without a text are left out")
+        complain(f"{without} of {len(found)} utterances have no text, and are left out")
 
 
 def _tell(evaluation: Evaluation, *, worst: int, as_json: bool) -> None:
@@ -188,7 +188,7 @@ def _recognized(
     }
     settings = {name: value for name, value in asked.items() if value is not None}
     before = _before(output, Findings(str(path), manifest_id(found, path), engine, (), settings))
-    heard = {one.index: one for one in before.findings if one.failure is None}
+    heard = {one.index: one for one in before.findings if one.failure is None or one.verdict}
     todo = [index for index, one in enumerate(found) if one.text is not None and index not in heard]
     if not todo:
         return before

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from earshot.core.errors import CorpusError, ManifestError
 from earshot.corpora.findings import Findings
 from earshot.corpora.formats import read_manifest
+from earshot.corpora.formats.tables import columns_of
 from earshot.corpora.manifest import Collector, Manifest, numbered_lines
 from earshot.corpora.mining import finding_of
 from earshot.corpora.utterance import Utterance
 from earshot.corpora.versions import manifest_id
 
-_TABLES: Final = frozenset((".csv", ".tsv"))
+_TABLES: Final = MappingProxyType({"tsv": "\t", "csv": ","})
+"""Formats of tables, and what parts their columns."""
 
 
 def read_hypotheses(manifest: Manifest, path: Path, hypotheses: Path) -> Findings:
@@ -89,8 +92,9 @@ def _written(path: Path, places: _Places) -> Iterator[tuple[str, int | None, str
     first = next(iter(lines), (0, ""))[1]
     if not first:
         raise ManifestError(f"{path} holds no hypotheses", fix="name a manifest, or lines of a name and a text")
-    if first.startswith("{") or _TABLES & {suffix.lower() for suffix in path.suffixes}:
-        manifest = read_manifest(path, checks_files=False)
+    table = next((name for name, mark in _TABLES.items() if columns_of(first.split(mark))), None)
+    if table or first.startswith("{"):
+        manifest = read_manifest(path, format_name=table, checks_files=False)
         for index, one in enumerate(manifest):
             said = one.extra.get("pred_text")
             yield (

@@ -288,6 +288,10 @@ def _middle(values: npt.NDArray[np.float64], level: float) -> tuple[float, float
     return float(low), float(high)
 
 
+_MOST_DRAWN = 20_000
+"""Numbers drawn at once: resamples of a few utterances are quick together, and of many stay in the cache."""
+
+
 def _resampled_rates(
     systems: Sequence[Sequence[ErrorRate]], num_resamples: int, seed: int
 ) -> list[npt.NDArray[np.float64]] | None:
@@ -299,9 +303,11 @@ def _resampled_rates(
     generator = np.random.default_rng(seed)
     num_utterances = errors.shape[1]
     sums = np.empty((2, len(systems), num_resamples))
-    for index in range(num_resamples):
-        drawn = generator.integers(num_utterances, size=num_utterances)
-        sums[0, :, index] = errors[:, drawn].sum(axis=1)
-        sums[1, :, index] = lengths[:, drawn].sum(axis=1)
+    step = max(1, _MOST_DRAWN // num_utterances)
+    for start in range(0, num_resamples, step):
+        part = slice(start, min(start + step, num_resamples))
+        drawn = generator.integers(num_utterances, size=(part.stop - start, num_utterances))
+        sums[0, :, part] = errors[:, drawn].sum(axis=2)
+        sums[1, :, part] = lengths[:, drawn].sum(axis=2)
     has_words = sums[1].min(axis=0) > 0  # a draw of nothing but empty references says nothing
     return [sums[0, system, has_words] / sums[1, system, has_words] for system in range(len(systems))]

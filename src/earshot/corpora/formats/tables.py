@@ -37,7 +37,7 @@ def _reader(delimiter: str) -> Callable[[Path, Collector], None]:
         columns: list[str] | None = None
         for number, cells in _rows(path, delimiter, collector):
             if columns is None:
-                columns = _header(cells)
+                columns = columns_of(cells)
                 if columns is not None:
                     continue
                 has_recordings = Path(cells[0]).suffix.lower() in RECORDING_SUFFIXES
@@ -73,7 +73,7 @@ def _rows(path: Path, delimiter: str, collector: Collector) -> Any:
         collector.bad(path, first, "a quotation mark is not closed")
 
 
-def _header(cells: Sequence[str]) -> list[str] | None:
+def columns_of(cells: Sequence[str]) -> list[str] | None:
     """Our names of the columns, their own where we have none; None where this is no header."""
     ours = {theirs: name for name, others in _COLUMNS.items() for theirs in others}
     named = [ours.get(cell.strip().lower(), cell.strip()) for cell in cells]
