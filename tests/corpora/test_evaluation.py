@@ -11,6 +11,7 @@ from earshot.core.errors import CorpusError, ManifestError
 from earshot.core.types import Audio
 from earshot.corpora import Manifest, Utterance, read_manifest, write_manifest
 from earshot.corpora.evaluation import Evaluation, compare, evaluate
+from earshot.corpora.evaluation_figures import spelling_rows
 from earshot.corpora.findings import Finding, Findings, read_findings, write_findings
 from earshot.corpora.hypotheses import read_hypotheses
 from earshot.decoding.ctc import LogProbs, log_softmax
@@ -90,6 +91,12 @@ def test_letters_that_are_taken_for_others() -> None:
     assert done.spelling.left_out == (("u", 1),)
     assert dict(done.spelling.added) == {" ": 1, "o": 1}
     assert dict(done.spelling.never) == {"ŋ": 3, "u": 1}
+
+
+def test_letters_are_told_apart_that_look_alike_or_cannot_be_seen() -> None:
+    rows = dict(spelling_rows(evaluate(found(("е b", "e"), ("ā́", "ā")))))
+    assert rows["taken for another"] == [("е (Cyrillic) → e (Latin)", "1")]
+    assert [name for name, _ in rows["left out"]] == ["␣", "b", "◌\u0301"]
 
 
 def test_what_failed_counts_as_left_out_and_tells_nothing_of_letters() -> None:

@@ -46,8 +46,8 @@ def show_evaluation(evaluation: Evaluation, num_worst: int) -> None:
     _show_groups(console, "by length", evaluation.by_length)
     for name, rows in spelling_rows(evaluation):
         console.print(f"\n{name}", style="bold")
-        told = [Text(f"{letters} {count}".strip(), no_wrap=True) for letters, count in rows]
-        console.print(Columns(told, padding=(0, 3)))
+        cells = [Text(f"{letters} {count}".strip(), no_wrap=True) for letters, count in rows]
+        console.print(Columns(cells, padding=(0, 3)))
     worst = [one for one in evaluation.utterances if one.words.num_errors or one.finding.failure]
     for one in worst[:num_worst]:
         _show_utterance(console, one)

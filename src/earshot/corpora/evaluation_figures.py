@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from earshot.corpora.evaluation import NORMALISATIONS, Comparison, Difference, Evaluation, Group, Rate
+from earshot.corpora.letters import script_of
 
 NUM_CONFUSIONS: Final = 20
 """Of letters, told at most."""
@@ -67,8 +68,7 @@ def spelling_rows(evaluation: Evaluation) -> list[tuple[str, list[tuple[str, str
     spelling = evaluation.spelling
     rows = {
         "taken for another": [
-            (f"{letter_name(letter)} → {letter_name(instead)}", str(count))
-            for (letter, instead), count in spelling.confused
+            (_pair(letter, instead), str(count)) for (letter, instead), count in spelling.confused
         ],
         "left out": [(letter_name(letter), str(count)) for letter, count in spelling.left_out],
         "added": [(letter_name(letter), str(count)) for letter, count in spelling.added],
@@ -78,6 +78,17 @@ def spelling_rows(evaluation: Evaluation) -> list[tuple[str, list[tuple[str, str
     return [
         (name, told[:most] + ([("…", "")] if len(told) > most else [])) for name, told in rows.items() if told
     ]
+
+
+def _pair(letter: str, instead: str) -> str:
+    """``c → k``; where both are letters of other scripts and may look alike, ``е (Cyrillic) → e (Latin)``."""
+    scripts = [script_of(one) for one in (letter, instead)]
+    are_told = letter.isalpha() and instead.isalpha() and scripts[0] != scripts[1]
+    names = [
+        f"{letter_name(one)} ({script.title()})" if are_told else letter_name(one)
+        for one, script in zip((letter, instead), scripts, strict=True)
+    ]
+    return " → ".join(names)
 
 
 # --- JSON --------------------------------------------------------------------------------------------------
