@@ -35,10 +35,31 @@ def identify_model(options: TranscriptionOptions) -> ModelIdentity:
         command = f"pip install 'earshot[{engine.extra}]'" if engine.extra else f"pip install {missing[0]}"
         raise MissingExtraError(f"the engine {engine.name!r} needs {', '.join(missing)}", fix=command)
     parts = [engine.name, *_versions(engine.name, engine.modules)]
-    if options.model is not None:
-        parts.append(_weights(engine.name, options.model))
+    model = options.model
+    if model is None and not engine.has_default_model and len(fitting := _fitting(options)) == 1:
+        (model,) = fitting
+    if model is not None:
+        parts.append(_weights(engine.name, model))
+    if options.language_model is not None:
+        parts.append(_language_model(Path(options.language_model)))
+    if options.aligner is not None:
+        parts.append(_weights("ctc", options.aligner))
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    return ModelIdentity(f"{engine.name}-{Path(options.model).name}" if options.model else engine.name, digest)
+    return ModelIdentity(f"{engine.name}-{Path(model).name}" if model else engine.name, digest)
+
+
+def _fitting(options: TranscriptionOptions) -> list[str]:
+    from earshot.engines.folder import fitting_models
+
+    return fitting_models(options.engine, options.language)
+
+
+def _language_model(path: Path) -> str:
+    try:
+        return digest_file(path).sha256
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelError(f"{path} cannot be read: {reason}", fix="name another file") from error
 
 
 def _versions(engine: str, modules: Iterable[str]) -> list[str]:

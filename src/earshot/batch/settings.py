@@ -44,9 +44,12 @@ class BatchOptions:
         Another model file or option gives another name, so results of two recipes never mix.
         """
         settings = {**to_plain(self), "model_hash": model.digest, "pipeline": PIPELINE}
-        settings["transcription"].pop("num_threads", None)
-        if settings["transcription"]["speakers"] is None:  # results are those of before there were speakers
-            del settings["transcription"]["speakers"]
+        spoken = settings["transcription"]
+        spoken.pop("num_threads", None)
+        spoken.pop("language_model", None)  # the model's digest has what is in the file
+        for name in ("speakers", "aligner"):  # without them results are those of before there were any
+            if spoken[name] is None:
+                del spoken[name]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         label = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name.replace("/", "-"))[:48].strip("-.")
         return f"{label}-{digest[:8]}"

@@ -11,7 +11,7 @@ import click
 from earshot.core.errors import FormatError, nearest
 from earshot.core.files import read_utf8
 from earshot.core.types import Grammar
-from earshot.engines import DEFAULT_ENGINE
+from earshot.engines import DEFAULT_ENGINE, find_engine
 
 if TYPE_CHECKING:
     from earshot.text.numbers import NumberForm
@@ -34,7 +34,7 @@ def live_engine_options(command: Command) -> Command:
 
 
 def _engine_options(command: Command, computer: str) -> Command:
-    model_help = "A name from 'earshot models list', or a folder; else the engine's own."
+    model_help = "A name from 'earshot models list', or a folder; else the engine's own, or the only one."
     options = [
         click.option("--engine", default=DEFAULT_ENGINE, show_default=True, metavar="NAME", help=_ENGINES),
         click.option("--model", metavar="NAME", help=model_help),
@@ -49,8 +49,30 @@ def _engine_options(command: Command, computer: str) -> Command:
 
 def language_model_option(command: Command) -> Command:
     """``--lm``: ``language_model``, a path."""
-    told = "A language model of 'earshot lm', for engines that take one."
+    told = "A language model of 'earshot lm', for engines that take one: ctc, wav2vec2."
     return click.option("--lm", "language_model", type=click.Path(), metavar="FILE", help=told)(command)
+
+
+def aligner_option(command: Command) -> Command:
+    """``--aligner``: ``aligner``, a name or a path."""
+    told = "A model for the engine ctc that finds the times of words, whatever the engine; see 'earshot train'."
+    return click.option("--aligner", metavar="MODEL", help=told)(command)
+
+
+def chosen_model(engine: str, model: str | None, language: str | None) -> str | None:
+    """``model``, or the one that is installed for an engine without a model of its own: says which it is.
+
+    Where there are none or several, the engine tells what it needs. Raises UnknownEngineError.
+    """
+    if model is not None or find_engine(engine).has_default_model:
+        return model
+    from earshot.engines.folder import fitting_models
+
+    fitting = fitting_models(engine, language)
+    if len(fitting) != 1:
+        return None
+    click.echo(f"earshot: the model is {fitting[0]}", err=True)
+    return fitting[0]
 
 
 _NUMBER_FORMS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}

@@ -15,7 +15,15 @@ import click
 
 from earshot.cli import STATUS_FAILED
 from earshot.cli._batch_progress import reporters
-from earshot.cli._options import choose_formats, read_grammar, split_list, text_options
+from earshot.cli._options import (
+    aligner_option,
+    choose_formats,
+    chosen_model,
+    language_model_option,
+    read_grammar,
+    split_list,
+    text_options,
+)
 from earshot.cli._voices import speaker_options
 from earshot.core.errors import OutputError
 from earshot.engines import DEFAULT_ENGINE, find_engine
@@ -98,6 +106,8 @@ def batch() -> None:
 @speaker_options
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
 @click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE", help="Only these phrases.")
+@language_model_option
+@aligner_option
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="Hear only channel N; else all mixed.")
 @click.option(
     "--unit-minutes",
@@ -142,6 +152,8 @@ def run(
     speakers: SpeakerOptions | None,
     hot_words: tuple[str, ...],
     grammar: Path | None,
+    language_model: str | None,
+    aligner: str | None,
     channel: int | None,
     unit_minutes: float,
     joins: bool,
@@ -163,7 +175,7 @@ def run(
     options = BatchOptions(
         TranscriptionOptions(
             engine=engine,
-            model=model,
+            model=chosen_model(engine, model, language),
             language=language,
             num_threads=threads,
             device=device,
@@ -173,6 +185,8 @@ def run(
             grammar=read_grammar(grammar) if grammar else None,
             hot_words=split_list(hot_words),
             speakers=_without_names(speakers),
+            language_model=None if language_model is None else str(Path(language_model).absolute()),
+            aligner=aligner,
         ),
         choose_formats(formats, tuple(FORMATS)) or ("json",),
         FormatOptions(),

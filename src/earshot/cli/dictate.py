@@ -16,7 +16,7 @@ import click
 from earshot.assistant.desktop import find_desktop
 from earshot.assistant.dictation import Dictation
 from earshot.audio.capture import Notice
-from earshot.cli._options import live_engine_options, text_options
+from earshot.cli._options import chosen_model, language_model_option, live_engine_options, text_options
 from earshot.cli._papers import Copied, Printed, Told, Typed
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
 from earshot.core.types import Final
@@ -44,6 +44,7 @@ Examples:
     metavar="SECONDS",
     help="Silence that ends a sentence which sounds unfinished.",
 )
+@language_model_option
 @text_options
 @click.option(
     "--into",
@@ -61,6 +62,7 @@ def dictate(
     compute: str,
     threads: int | None,
     pause: float | None,
+    language_model: str | None,
     is_punctuated: bool,
     numbers: NumberForm | None,
     into: Literal["window", "clipboard", "stdout"],
@@ -75,7 +77,7 @@ def dictate(
     paper = _paper(into, is_dry=dry_run)
     options = TranscriptionOptions(
         engine=engine,
-        model=model,
+        model=chosen_model(engine, model, language),
         language=language,
         num_threads=threads,
         device=compute,
@@ -83,6 +85,7 @@ def dictate(
         numbers=numbers,
         max_pause=pause,
         word_times=False,
+        language_model=language_model,
     )
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())

@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from earshot.audio.capture import Source
-from earshot.cli._options import live_engine_options, read_grammar, split_list, text_options
+from earshot.cli._options import (
+    chosen_model,
+    language_model_option,
+    live_engine_options,
+    read_grammar,
+    split_list,
+    text_options,
+)
 from earshot.cli._outputs import check_folder
 from earshot.cli._screen import choose_screen
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
@@ -40,6 +47,7 @@ Examples:
 @live_engine_options
 @click.option("--grammar", type=click.Path(path_type=Path), metavar="FILE", help="Only these phrases, or JSGF.")
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
+@language_model_option
 @click.option(
     "--save",
     "-o",
@@ -82,6 +90,7 @@ def listen(
     threads: int | None,
     grammar: Path | None,
     hot_words: tuple[str, ...],
+    language_model: str | None,
     saves: tuple[Path, ...],
     format_name: str | None,
     pause: float | None,
@@ -106,7 +115,7 @@ def listen(
         check_folder(path.absolute().parent)
     options = TranscriptionOptions(
         engine=engine,
-        model=model,
+        model=chosen_model(engine, model, language),
         language=language,
         num_threads=threads,
         device=compute,
@@ -116,6 +125,7 @@ def listen(
         numbers=numbers,
         max_pause=pause,
         speakers=speakers,
+        language_model=language_model,
     )
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())

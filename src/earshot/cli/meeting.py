@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earshot.cli._options import choose_formats, live_engine_options, split_list, text_options
+from earshot.cli._options import (
+    choose_formats,
+    chosen_model,
+    language_model_option,
+    live_engine_options,
+    split_list,
+    text_options,
+)
 from earshot.cli._outputs import check_folder
 from earshot.cli._progress import batch_progress
 from earshot.cli._sound import SoundOptions, StopSignals, complain, open_source, quiet_libraries, sound_options
@@ -65,6 +72,7 @@ Examples:
 @live_engine_options
 @text_options
 @click.option("--hot-words", multiple=True, metavar="WORDS", help="Words to expect, with commas.")
+@language_model_option
 @click.option("--live", is_flag=True, help="Record until Ctrl-C, then make the minutes.")
 @click.option("--session", metavar="NAME", help="Of what was listened to before; see 'earshot sessions list'.")
 @sound_options
@@ -87,6 +95,7 @@ def meeting(
     is_punctuated: bool,
     numbers: NumberForm | None,
     hot_words: tuple[str, ...],
+    language_model: str | None,
     live: bool,
     session: str | None,
     sound: SoundOptions,
@@ -107,7 +116,7 @@ def meeting(
     check_folder(folder)
     options = TranscriptionOptions(
         engine=engine,
-        model=model,
+        model=chosen_model(engine, model, language),
         language=language,
         num_threads=threads,
         device=compute,
@@ -115,6 +124,7 @@ def meeting(
         numbers=numbers,
         hot_words=split_list(hot_words),
         speakers=speakers or SpeakerOptions(),
+        language_model=language_model,
     )
     wanted = MeetingOptions(title, date, sentences, _memory() if names else None)
     if session is not None:

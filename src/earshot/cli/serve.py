@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from earshot.cli._options import split_list
+from earshot.cli._options import chosen_model, language_model_option, split_list
 from earshot.cli._sound import StopSignals, quiet_libraries
 from earshot.core.errors import MissingExtraError, ServerError
 from earshot.core.optional import is_installed
@@ -62,6 +62,7 @@ class _Size(click.ParamType[int]):
 )
 @click.option("--model", metavar="NAME", help="Of the first engine: from 'earshot models list', or a folder.")
 @click.option("--language", "-l", metavar="CODE", help="Spoken language, such as en, de or ru.")
+@language_model_option
 @click.option("--translations", is_flag=True, help="Also load what translates into English (engine whisper).")
 @click.option("--vosk-port", type=click.IntRange(0, 65_535), metavar="PORT", help="Vosk's protocol there too.")
 @click.option("--wyoming", metavar="URI", help="Wyoming at tcp://HOST:PORT or unix:///PATH.")
@@ -126,6 +127,7 @@ def serve(
     engines: tuple[str, ...],
     model: str | None,
     language: str | None,
+    language_model: str | None,
     translations: bool,
     vosk_port: int | None,
     wyoming: str | None,
@@ -173,9 +175,10 @@ def serve(
         allowed_origins=origins,
         allowed_hosts=hosts,
         engine=engine,
-        model=model or named_model or None,
+        model=chosen_model(engine, model or named_model or None, language),
         language=language,
-        more_engines=tuple(more),
+        language_model=language_model,
+        more_engines=tuple(map(_with_model, more)),
         has_translations=translations,
         vosk_port=vosk_port,
         wyoming=wyoming,
@@ -217,6 +220,13 @@ def _greet(address: str, options: ServerOptions, vosk_port: int | None, wyoming_
     if options.wyoming is not None:
         port = f" (port {wyoming_port})" if options.wyoming.endswith(":0") else ""
         click.echo(f"  Wyoming at {options.wyoming}{port}")
+
+
+def _with_model(name: str) -> str:
+    """``ctc`` → ``ctc/my-model``, where that is the only one."""
+    engine, _, model = name.partition("/")
+    chosen = chosen_model(engine, model or None, None)
+    return f"{engine}/{chosen}" if chosen else engine
 
 
 def _read_token(path: Path) -> str:

@@ -13,7 +13,16 @@ import click
 from earshot.audio.decode import SAMPLE_FORMATS, AudioReader, open_audio, open_pcm
 from earshot.cli import STATUS_FAILED, bug_report
 from earshot.cli._jobs import Job, plan_jobs
-from earshot.cli._options import choose_formats, engine_options, read_grammar, split_list, text_options
+from earshot.cli._options import (
+    aligner_option,
+    choose_formats,
+    chosen_model,
+    engine_options,
+    language_model_option,
+    read_grammar,
+    split_list,
+    text_options,
+)
 from earshot.cli._outputs import Destination, Files, OneDocument, RunningText
 from earshot.cli._progress import BatchProgress, batch_progress
 from earshot.cli._sample import sample_path
@@ -92,13 +101,8 @@ Examples:
     metavar="FILE",
     help="Only these phrases: one a line, or JSGF.",
 )
-@click.option(
-    "--lm",
-    "language_model",
-    type=click.Path(),
-    metavar="FILE",
-    help="A language model of 'earshot lm', for engines that take one (wav2vec2).",
-)
+@language_model_option
+@aligner_option
 @click.option("--channel", type=click.IntRange(min=1), metavar="N", help="Hear only channel N; else all mixed.")
 @click.option(
     "--max-line-width",
@@ -147,6 +151,7 @@ def transcribe(
     hot_words: tuple[str, ...],
     grammar: Path | None,
     language_model: str | None,
+    aligner: str | None,
     channel: int | None,
     max_line_width: int,
     max_line_count: int,
@@ -169,7 +174,7 @@ def transcribe(
     jobs, unusable = plan_jobs([*inputs, *([str(sample_path())] if sample else [])])
     options = TranscriptionOptions(
         engine=engine,
-        model=model,
+        model=chosen_model(engine, model, language),
         language=language,
         num_threads=threads,
         device=device,
@@ -181,6 +186,7 @@ def transcribe(
         hot_words=split_list(hot_words),
         speakers=speakers,
         language_model=language_model,
+        aligner=aligner,
     )
     hearing = Hearing(channel, _raw_format(raw_rate, raw_channels, raw_format))
     style = FormatOptions(

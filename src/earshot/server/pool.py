@@ -93,17 +93,16 @@ class RecognizerPool:
         """Load what is served. Raises EarshotError where an engine cannot be loaded."""
         self.scheduler.start()
         options = self.options
-        wanted: list[tuple[str, str | None, str | None]] = [(options.engine, options.model, options.language)]
+        first = EngineOptions(options.model, options.language, language_model=options.language_model)
+        wanted = [(options.engine, first)]
         for name in options.more_engines:
             engine, _, chosen = name.partition("/")
-            wanted.append((engine, chosen or None, None))
-        for engine, model, language in wanted:
-            served = self._load(engine, EngineOptions(model, language))
+            wanted.append((engine, EngineOptions(chosen or None)))
+        for engine, loaded in wanted:
+            served = self._load(engine, loaded)
             self._served.setdefault(served.name, served)
             if options.has_translations and "translate" in find_engine(engine).tasks:
-                self._translating[served.name] = self._load(
-                    engine, EngineOptions(model, language, task="translate")
-                )
+                self._translating[served.name] = self._load(engine, replace(loaded, task="translate"))
         for served in self._served.values():
             if not served.capabilities.word_times and served.language:
                 self.aligner(served.language)  # reading its model takes a second that no client shall wait

@@ -25,8 +25,8 @@ class ServerOptions:
     host, port: where to listen; port 0 takes a free one. token: what every request has to show; needed on any
     address but loopback. allowed_origins: pages of other addresses that may ask, as in ``https://notes.lan``.
     allowed_hosts: further names under which this computer is reached.
-    engine, model, language: what recognizes where a client names nothing. more_engines: served beside it, each
-    ``NAME`` or ``NAME/MODEL``; a client can choose among what is served and load nothing else.
+    engine, model, language, language_model: what recognizes where a client names nothing. more_engines: served
+    beside it, each ``NAME`` or ``NAME/MODEL``; a client can choose among what is served and load nothing else.
     has_translations: load what translates a second time for it, where an engine can.
     vosk_port: None for none beside the path ``/vosk``. wyoming: ``tcp://HOST:PORT``, ``unix:///PATH`` or None;
     wyoming_clients: addresses or networks that may use it, as its protocol knows no tokens (this computer
@@ -49,6 +49,7 @@ class ServerOptions:
     engine: str = DEFAULT_ENGINE
     model: str | None = None
     language: str | None = None
+    language_model: str | None = None
     more_engines: tuple[str, ...] = ()
     has_translations: bool = False
     vosk_port: int | None = None
