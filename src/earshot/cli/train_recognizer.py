@@ -100,6 +100,8 @@ def recognizer(
             watch=_watch(),
             progress=progress,
         )
+    if not trained.is_first:
+        return 0
     click.echo(
         f"errors        {100 * trained.judged.character_error_rate:.1f} % of letters, "
         f"{100 * trained.judged.word_error_rate:.1f} % of words, on the {len(trained.judged.samples)} "

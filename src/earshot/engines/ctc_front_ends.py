@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earshot.core.errors import ModelError
-from earshot.core.types import SAMPLE_RATE, Samples
+from earshot.core.types import Samples
 from earshot.engines.moonshine import embedded_folder
 from earshot.engines.moonshine_model import MoonshineEncoder
 from earshot.features.front_end import FeatureStream
@@ -54,13 +54,17 @@ class MoonshineFrames:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Kind:
-    """How a front end is made. hop: samples from frame to frame. options: what it is made of, for the card."""
+    """How a front end is made. hop: samples from frame to frame. options: what it is made of, for the card.
+
+    num_cut: so many frames fewer than hops may come out, as the last windows are not whole.
+    """
 
     make: Callable[[int], FrontEnd]
     num_features: int
     hop: int
     options: Callable[[int], Any]
     streams: bool = True
+    num_cut: int = 0
 
 
 def _mel(num_features: int) -> MelOptions:
@@ -81,9 +85,10 @@ _KINDS: dict[str, _Kind] = {
         13,
         160,
         MfccOptions.python_speech_features,
+        num_cut=1,
     ),
-    "pncc": _Kind(lambda num: Pncc(_pncc(num)), 13, 160, _pncc),
-    "moonshine": _Kind(lambda _: MoonshineFrames(), 288, 384, lambda _: None, streams=False),
+    "pncc": _Kind(lambda num: Pncc(_pncc(num)), 13, 160, _pncc, num_cut=2),
+    "moonshine": _Kind(lambda _: MoonshineFrames(), 288, 384, lambda _: None, streams=False, num_cut=1),
 }
 
 FRONT_ENDS: Final = tuple(_KINDS)
@@ -140,5 +145,5 @@ def _differences(card: Mapping[str, Any], ours: Mapping[str, Any], path: str = "
 
 
 def num_frames(facts: Facts, num_samples: int) -> int:
-    """About how many frames a signal gives; for planning."""
-    return max(1, num_samples // int(facts.get("hop", SAMPLE_RATE // 100)))
+    """How many frames a signal gives at least."""
+    return max(0, num_samples // int(facts["hop"]) - _KINDS[facts["name"]].num_cut)

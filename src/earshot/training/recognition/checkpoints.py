@@ -71,13 +71,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return found
 
 
-def check_alphabet(data: Mapping[str, Any], alphabet: Alphabet) -> None:
-    """Raises TrainingError when a run was begun with another alphabet."""
+def alphabet_of(state: Mapping[str, Any]) -> Alphabet:
+    """Of a checkpoint's part "earshot". Raises TrainingError."""
     try:
-        before = Alphabet.from_json(data)
+        return Alphabet.from_json(state.get("alphabet"))
     except ModelError as error:
         raise TrainingError(f"the checkpoint is broken: {error.message}", fix="begin anew") from error
-    if before != alphabet:
+
+
+def check_same(state: Mapping[str, Any], alphabet: Alphabet, facts: Mapping[str, Any]) -> None:
+    """Raises TrainingError when a run was begun with another alphabet, or other facts of it changed since.
+
+    state: a checkpoint's part "earshot".
+    """
+    for name, value in facts.items():
+        if state.get("facts", facts).get(name) != value:
+            raise TrainingError(
+                f"the {name} changed since the run began",
+                fix="take the options back as they were, or begin a new run with --init-from this one",
+            )
+    if (before := alphabet_of(state)) != alphabet:
         added = " ".join(sorted({*alphabet.symbols} - {*before.symbols})) or "none"
         gone = " ".join(sorted({*before.symbols} - {*alphabet.symbols})) or "none"
         raise TrainingError(

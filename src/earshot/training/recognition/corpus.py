@@ -20,6 +20,8 @@ from earshot.training.recognition.options import AlphabetOptions, DataOptions
 from earshot.training.recognition.sounds import Sounds, cached_sounds
 
 Tell = Callable[[str], object]
+_MOST_LETTERS = 40
+"""Foreign letters that are named."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +49,11 @@ class Side:
 
 @dataclass(slots=True)
 class LeftOut:
-    """Why utterances are not learned from: how many, and the first of each."""
+    """Why utterances are not learned from: how many, and the first of each. letters: outside the alphabet."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
+    letters: Counter[str] = field(default_factory=Counter)
 
     def add(self, reason: str, place: str) -> None:
         """One more."""
@@ -58,8 +61,13 @@ class LeftOut:
         self.first.setdefault(reason, place)
 
     def lines(self) -> list[str]:
-        """One a reason."""
-        return [f"left out: {n} × {reason} (first: {self.first[reason]})" for reason, n in self.counts.items()]
+        """One a reason; then the letters, the most frequent ones first."""
+        found = [f"left out: {n} × {reason} (first: {self.first[reason]})" for reason, n in self.counts.items()]
+        if self.letters:
+            most = sorted(self.letters.items(), key=lambda one: (-one[1], one[0]))
+            named = " · ".join(f"{letter} {n:,}" for letter, n in most[:_MOST_LETTERS])
+            found.append(f"letters outside the alphabet: {named}{' …' if len(most) > _MOST_LETTERS else ''}")
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,14 +81,12 @@ class Corpus:
     left_out: LeftOut
 
 
-def load_manifests(options: DataOptions) -> tuple[Manifest, Manifest]:
-    """Training and development. Raises ManifestError, CorpusError, TrainingError."""
+def load_manifests(options: DataOptions, tell: Tell = lambda _: None) -> tuple[Manifest, Manifest]:
+    """Training and development. tell: hears of bad lines. Raises ManifestError, CorpusError, TrainingError."""
     if not options.train:
         raise TrainingError("no training data was named", fix="name a manifest with --train, or in [data]")
-    train = _merged([read_manifest(Path(one), skips_bad=options.skip_bad) for one in options.train])
-    if options.dev:
-        return train, _merged([read_manifest(Path(one), skips_bad=options.skip_bad) for one in options.dev])
-    return _tenth_apart(train)
+    train = _read_all(options.train, options, tell)
+    return (train, _read_all(options.dev, options, tell)) if options.dev else _tenth_apart(train)
 
 
 def alphabet_for(texts: Sequence[str], options: AlphabetOptions) -> Alphabet:
@@ -102,16 +108,17 @@ def load_corpus(
     alphabet: Alphabet,
     cache: Path,
     *,
-    frames_a_second: float,
+    frames_of: Callable[[int], int],
     progress: ProgressCallback | None = None,
 ) -> Corpus:
     """Decode, and leave out what cannot be learned from.
 
-    frames_a_second: that the net puts out; a text that needs more of them than its sound gives teaches nothing.
+    frames_of: how many frames the net puts out for so many samples, at least; a text that needs more of them
+    teaches nothing.
     Raises TrainingError when nothing is left, OutputError.
     """
     left_out = LeftOut()
-    sides = [_side(one, options, alphabet, cache, frames_a_second, left_out, progress) for one in manifests]
+    sides = [_side(one, options, alphabet, cache, frames_of, left_out, progress) for one in manifests]
     if not sides[0].utterances or not sides[1].utterances:
         raise TrainingError(
             f"no utterance is left to {'learn from' if not sides[0].utterances else 'judge by'}: "
@@ -128,7 +135,7 @@ def _side(
     options: DataOptions,
     alphabet: Alphabet,
     cache: Path,
-    frames_a_second: float,
+    frames_of: Callable[[int], int],
     left_out: LeftOut,
     progress: ProgressCallback | None,
 ) -> Side:
@@ -144,11 +151,12 @@ def _side(
         elif seconds < options.min_duration or seconds > options.max_duration:
             reason = f"not {options.min_duration:g} to {options.max_duration:g} s long"
         elif foreign:
-            reason = f"letters outside the alphabet: {' '.join(sorted(foreign))}"
+            reason = "with letters outside the alphabet"
+            left_out.letters += foreign
         else:
             target = alphabet.encode(utterance.text)
             needed = frames_needed("".join(chr(one) for one in target))
-            if needed <= int(seconds * frames_a_second):
+            if needed <= frames_of(sounds.duration(place)):
                 kept.append((place, tuple(target)))
                 continue
             reason = "too short for its text"
@@ -178,7 +186,10 @@ def _tenth_apart(manifest: Manifest) -> tuple[Manifest, Manifest]:
     )
 
 
-def _merged(manifests: Sequence[Manifest]) -> Manifest:
+def _read_all(paths: Sequence[str], options: DataOptions, tell: Tell) -> Manifest:
+    manifests = [read_manifest(Path(one), skips_bad=options.skip_bad) for one in paths]
+    if bad := [one for manifest in manifests for one in manifest.bad_lines]:
+        tell(f"left out: {len(bad)} × bad line of a manifest (first: {bad[0]})")
     if len(manifests) == 1:
         return manifests[0]
     utterances = [one for manifest in manifests for one in manifest]

@@ -146,7 +146,7 @@ class Feed:
     ) -> None:
         self.side, self._source = side, source
         self._augmentation, self._learning = augmentation, learning
-        self._rank, self._num_ranks = rank, num_ranks
+        self._rank, self.num_ranks = rank, num_ranks
         self._durations = np.array(side.durations)
         short = short_texts(side, learning.curriculum_letters) if learning.curriculum_epochs else []
         self._short = np.array(short, np.int64)
@@ -168,8 +168,9 @@ class Feed:
         )
         batches = [Planned(places[batch], speeds[batch]) for batch in planned]
         # Every process takes as many steps as the others, or one would wait for ever.
-        while len(batches) % self._num_ranks:
-            batches.append(batches[len(batches) % self._num_ranks])
+        while len(batches) % self.num_ranks:
+            largest = max(range(len(batches)), key=lambda place: len(batches[place].indices))
+            batches[largest : largest + 1] = _halves(batches[largest])
         return batches
 
     def __iter__(self) -> Iterator[Batch]:
@@ -200,7 +201,7 @@ class Feed:
         epoch, number = self.start
         try:
             while True:
-                mine = self.plan(epoch)[self._rank :: self._num_ranks]
+                mine = self.plan(epoch)[self._rank :: self.num_ranks]
                 for place in range(number, len(mine)):
                     if not give(self._batch(mine[place], epoch, place, len(mine))):
                         return
@@ -262,6 +263,16 @@ def masked(features: Matrix, options: AugmentationOptions, rng: np.random.Genera
     return features
 
 
+def _halves(planned: Planned) -> list[Planned]:
+    """Two batches of one; a single utterance stands in both."""
+    half = max(1, len(planned.indices) // 2)
+    rest = half if len(planned.indices) > 1 else 0
+    return [
+        Planned(planned.indices[:half], planned.speeds[:half]),
+        Planned(planned.indices[rest:], planned.speeds[rest:]),
+    ]
+
+
 def statistics(source: FeatureSource, num_utterances: int, most: int = 400) -> tuple[Matrix, Matrix]:
     """Mean and standard deviation of each feature, over some of the utterances."""
     chosen = np.unique(np.linspace(0, num_utterances - 1, min(most, num_utterances)).astype(int))
@@ -295,9 +306,7 @@ def _stored(
     tell: Callable[[str], object] | None,
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.int64]]:
     """Features of all utterances of a side, one behind another, and where each starts."""
-    description = json.dumps(
-        [dict(facts), speed, [[one.place, one.duration] for one in side.utterances]], default=str
-    )
+    description = json.dumps([dict(facts), speed, side.sounds.key, side.places], default=str)
     stem = folder / hashlib.sha256(description.encode()).hexdigest()[:20]
     path, index = stem.with_suffix(".f16"), stem.with_suffix(".npy")
     if not path.is_file() or not index.is_file():

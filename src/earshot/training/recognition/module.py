@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import torch
 from earshot.core.errors import TrainingError
 from earshot.decoding.alphabet import BLANK, Alphabet
 from earshot.training.loop import has_fast_bfloat16
-from earshot.training.recognition.checkpoints import LAST, AtomicCheckpoints, Checkpoints, check_alphabet
+from earshot.training.recognition.checkpoints import LAST, AtomicCheckpoints, Checkpoints, check_same
 from earshot.training.recognition.feeding import Batch, Feed
 from earshot.training.recognition.judging import Judge, Judged
 from earshot.training.recognition.options import LearningOptions
@@ -47,7 +47,8 @@ class RecognizerTraining(lightning.LightningModule):
     """A net, its averaged weights, and where in the run it is; all of it goes into a checkpoint.
 
     Chance in a step is drawn from the run's seed and the step's number alone, so that a run which was stopped
-    and taken up again goes the way of one that was not. tell: gets each epoch's result and samples.
+    and taken up again goes the way of one that was not. facts: what must not change until it is taken up again,
+    by name. tell: gets each epoch's result and samples.
     """
 
     def __init__(
@@ -58,12 +59,13 @@ class RecognizerTraining(lightning.LightningModule):
         alphabet: Alphabet,
         options: LearningOptions,
         *,
+        facts: Mapping[str, Any] | None = None,
         tell: Callable[[EpochResult, Judged], object] | None = None,
     ) -> None:
         super().__init__()
         self.net, self.average = net, copy.deepcopy(net).requires_grad_(False).eval()
         self.feed, self.judge, self.alphabet, self.options = feed, judge, alphabet, options
-        self._tell = tell
+        self._facts, self._tell = dict(facts or {}), tell
         self.step = 0
         self.seconds = 0.0
         self.curve: list[EpochResult] = []
@@ -72,6 +74,7 @@ class RecognizerTraining(lightning.LightningModule):
         self.best: dict[str, Any] = {}
         self._without_better = 0
         self._began = 0.0
+        self._batch: Batch | None = None
         self.is_stopped = False
 
     def train_dataloader(self) -> Iterator[Batch]:
@@ -105,7 +108,7 @@ class RecognizerTraining(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, _batch_idx: int) -> None:
         """Sets the rate and the chance of this step."""
-        self._began = time.monotonic()
+        self._began, self._batch = time.monotonic(), batch
         torch.manual_seed(self.options.seed * 1_000_003 + self.step * 64 + self.global_rank)
         rate = self.options.learning_rate * _rate(self.share_done(batch), self.options)
         for group in self.trainer.optimizers[0].param_groups:
@@ -116,13 +119,29 @@ class RecognizerTraining(lightning.LightningModule):
         loss = ctc_loss(self.net, batch)
         value = float(loss.detach())
         if not math.isfinite(value):
-            names = ", ".join(self.feed.side.utterances[int(index)].name for index in batch.indices[:5])
-            raise TrainingError(
-                f"the loss of batch {batch.number + 1} of epoch {batch.epoch + 1} is no number ({names})",
-                fix="lower learning.learning_rate, or look at these recordings, and --resume",
-            )
+            raise self._no_number("loss")
         self.losses.append(value)
         return loss
+
+    def configure_gradient_clipping(
+        self, _optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """To ``clip``. Raises TrainingError for a slope that is no number: it would spoil every weight."""
+        del gradient_clip_val, gradient_clip_algorithm
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.options.clip or math.inf)
+        if not math.isfinite(float(norm)):
+            raise self._no_number("slope")
+
+    def _no_number(self, what: str) -> TrainingError:
+        assert self._batch is not None
+        batch = self._batch
+        names = [self.feed.side.utterances[int(index)].name for index in batch.indices]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return TrainingError(
+            f"the {what} of batch {batch.number + 1} of epoch {batch.epoch + 1} is no number: "
+            f"{', '.join(names[:5])}{more}",
+            fix="lower learning.learning_rate, or look at these recordings, and --resume",
+        )
 
     def on_train_batch_end(self, _outputs: Any, batch: Batch, _batch_idx: int) -> None:
         """Averages the weights; at an epoch's end, judges them."""
@@ -132,10 +151,11 @@ class RecognizerTraining(lightning.LightningModule):
             for mine, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
                 mine.lerp_(new, 1 - stays)
         self.seconds += time.monotonic() - self._began
-        is_over = self.is_stopped or self.share_done(batch) >= 1
         self.feed.start = (batch.epoch + 1, 0) if batch.is_last else (batch.epoch, batch.number + 1)
-        if self.trainer.world_size > 1:  # one clock for all: whoever is over ends it for all
-            is_over = not self.trainer.strategy.reduce_boolean_decision(not is_over, all=True)
+        # One clock for all processes, as it sets the rate; and whoever is stopped stops all.
+        self.seconds = self._shared(self.seconds)
+        self.is_stopped = self._shared(float(self.is_stopped)) > 0
+        is_over = self.is_stopped or self.share_done(batch) >= 1
         if batch.is_last or (is_over and not self.is_stopped):
             is_over = self._judged(batch) or is_over
         if batch.is_last and self.options.epochs is not None and batch.epoch + 1 >= self.options.epochs:
@@ -149,7 +169,7 @@ class RecognizerTraining(lightning.LightningModule):
             batch.epoch + 1,
             self.step,
             self.seconds / 60,
-            float(np.mean(self.losses)),
+            self._shared(float(np.mean(self.losses))),
             judged.loss,
             judged.character_error_rate,
             judged.word_error_rate,
@@ -164,10 +184,18 @@ class RecognizerTraining(lightning.LightningModule):
             self._tell(result, judged)
         return self.options.patience is not None and self._without_better > self.options.patience
 
+    def _shared(self, value: float) -> float:
+        """The mean over all processes."""
+        if self.trainer.world_size == 1:
+            return value
+        number = torch.tensor(value, dtype=torch.float64, device=self.device)
+        return float(self.trainer.strategy.reduce(number, reduce_op="mean"))
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what Lightning does not know of."""
         checkpoint["earshot"] = {
             "alphabet": self.alphabet.to_json(),
+            "facts": self._facts,
             "start": list(self.feed.start),
             "step": self.step,
             "seconds": self.seconds,
@@ -179,9 +207,9 @@ class RecognizerTraining(lightning.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Goes on there. Raises TrainingError when the alphabet changed."""
+        """Goes on there. Raises TrainingError when alphabet or facts changed."""
         state = checkpoint["earshot"]
-        check_alphabet(state["alphabet"], self.alphabet)
+        check_same(state, self.alphabet, self._facts)
         self.feed.start = tuple(state["start"])
         self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
         self.curve = [EpochResult(**one) for one in state["curve"]]
@@ -227,10 +255,10 @@ def fit(
     trainer = lightning.Trainer(
         accelerator="auto" if torch.cuda.is_available() else "cpu",
         devices=num_processes,
+        num_nodes=max(1, training.feed.num_ranks // num_processes),
         strategy="ddp" if num_processes > 1 else "auto",
         precision="bf16-mixed" if is_bfloat16 else "32-true",
         max_epochs=-1,
-        gradient_clip_val=options.clip or None,
         callbacks=[checkpoints],
         plugins=[AtomicCheckpoints()],
         logger=False,
@@ -243,9 +271,12 @@ def fit(
     path = str(folder / LAST) if is_resumed else None
     with warnings.catch_warnings(), _stopping(training):
         warnings.simplefilter("ignore")  # of Lightning, about loaders and processors
-        trainer.fit(training, ckpt_path=path)
+        try:
+            trainer.fit(training, ckpt_path=path)
+        except SystemExit as end:  # so Lightning answers Ctrl-C, printing lines of its own
+            raise (KeyboardInterrupt("go on with --resume") if training.is_stopped else end) from None
     if training.is_stopped:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("go on with --resume")
     return training
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,14 @@ from earshot.core.errors import TrainingError
 from earshot.core.files import atomic_text
 from earshot.core.optional import require
 from earshot.core.progress import ProgressCallback
-from earshot.core.types import SAMPLE_RATE
 from earshot.decoding.alphabet import Alphabet
-from earshot.engines.ctc_front_ends import front_end_facts
+from earshot.engines.ctc_front_ends import front_end_facts, num_frames
 from earshot.training.recognition.corpus import Corpus, alphabet_for, load_corpus, load_manifests
 from earshot.training.recognition.exporting import Exported, export, subsampling_of
 from earshot.training.recognition.feeding import Feed, feature_source, statistics
 from earshot.training.recognition.judging import Judge, Judged
 from earshot.training.recognition.nets import build_net, find_net, options_of
-from earshot.training.recognition.options import RunOptions
+from earshot.training.recognition.options import LearningOptions, RunOptions
 from earshot.training.recognition.page import write_page
 
 if TYPE_CHECKING:
@@ -35,12 +35,20 @@ RUN, LOG, PAGE, MODEL = "run.json", "log.jsonl", "training.html", "model"
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """folder: of the model. curve: one result an epoch. judged: of the weights that were kept."""
+    """folder: of the model. curve: one result an epoch. judged: of the weights that were kept.
+
+    is_first: whether this process is the one, of those that shared the work, that wrote the model.
+    """
 
     folder: Path
     curve: tuple[EpochResult, ...]
     judged: Judged
     num_parameters: int
+    is_first: bool = True
+
+
+def _silently(_line: str) -> None:
+    """Tells nobody."""
 
 
 def train_recognizer(
@@ -52,7 +60,7 @@ def train_recognizer(
     is_resumed: bool = False,
     init_from: Path | None = None,
     num_processes: int = 1,
-    tell: Callable[[str], object] = lambda _: None,
+    tell: Callable[[str], object] = _silently,
     watch: Callable[[EpochResult, Judged], object] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Trained:
@@ -64,7 +72,7 @@ def train_recognizer(
     """
     for library, what in (("torch", "training"), ("pytorch_lightning", "training"), ("onnx", "export")):
         require(library, extra="train", purpose=what)
-    from earshot.training.recognition.checkpoints import LAST
+    from earshot.training.recognition.checkpoints import LAST, check_same, read_checkpoint
     from earshot.training.recognition.module import RecognizerTraining, fit
     from earshot.training.recognition.nets.parts import num_parameters
 
@@ -77,16 +85,27 @@ def train_recognizer(
             f"{features['name']} looks at whole utterances, and {options.net.name} is to stream",
             fix="take features 'log-mel' for it",
         )
-    manifests = load_manifests(options.data)
+    begun = read_checkpoint(folder / LAST) if is_resumed else None
+    rank, world = _place_of(num_processes)
+    if rank:  # one of them tells what all of them find
+        tell, progress = _silently, None
+    manifests = load_manifests(options.data, tell)
     texts = [one.text for one in manifests[0] if one.text]
     alphabet = alphabet_for(texts, options.alphabet)
+    facts = {"net": {"name": options.net.name, **options.net.options}, "features": features}
+    if begun is not None:
+        check_same(begun["earshot"], alphabet, facts)
     zeros = np.zeros(features["num_features"], np.float32)
     subsampling = subsampling_of(
         build_net(options.net.name, options.net.options, len(alphabet), zeros, zeros + 1)
     )
-    rate = SAMPLE_RATE / (features["hop"] * subsampling * max(1.0, *options.augmentation.speeds))
+    fastest = max(1.0, *options.augmentation.speeds)
+
+    def frames_of(num_samples: int) -> int:
+        return -(-num_frames(features, round(num_samples / fastest)) // subsampling)
+
     corpus = load_corpus(
-        manifests, options.data, alphabet, folder / "cache", frames_a_second=rate, progress=progress
+        manifests, options.data, alphabet, folder / "cache", frames_of=frames_of, progress=progress
     )
     _tell_corpus(corpus, tell)
     _remember(folder, options, corpus, features)
@@ -106,7 +125,6 @@ def train_recognizer(
     net = build_net(options.net.name, options.net.options, len(alphabet), mean, deviation)
     if init_from is not None and not is_resumed:
         tell(_begin_with(net, alphabet, init_from))
-    rank, world = _place_of(num_processes)
     feed = Feed(corpus.train, sources[0], options.augmentation, options.learning, rank=rank, num_ranks=world)
     judge = Judge(corpus.dev, sources[1], alphabet)
     tell(f"net           {options.net.name}, {num_parameters(net):,} parameters, {features['name']}")
@@ -116,15 +134,19 @@ def train_recognizer(
         if watch is not None:
             watch(result, judged)
 
-    training = RecognizerTraining(net, feed, judge, alphabet, options.learning, tell=told)
-    fit(training, folder, is_resumed=is_resumed, num_processes=num_processes)
+    training = RecognizerTraining(net, feed, judge, alphabet, options.learning, facts=facts, tell=told)
+    if begun is not None and _is_done(begun["earshot"], options.learning):
+        training.on_load_checkpoint(begun)
+        training.load_state_dict(begun["state_dict"])
+    else:
+        fit(training, folder, is_resumed=is_resumed, num_processes=num_processes)
     if training.best:
         training.average.load_state_dict(training.best)
     judged = judge(training.average)
     exported = _exported(name or folder.name, licence, options, corpus, features, training, judged)
     if rank == 0:
         export(training.average, folder / MODEL, exported)
-    return Trained(folder / MODEL, tuple(training.curve), judged, num_parameters(net))
+    return Trained(folder / MODEL, tuple(training.curve), judged, num_parameters(net), is_first=rank == 0)
 
 
 def _tell_corpus(corpus: Corpus, tell: Callable[[str], object]) -> None:
@@ -155,11 +177,12 @@ def _remember(folder: Path, options: RunOptions, corpus: Corpus, features: Mappi
 
 def _begin_with(net: Any, alphabet: Alphabet, folder: Path) -> str:
     """Weights of another run's best net, wherever names and shapes agree; the head's by their symbols."""
-    from earshot.training.recognition.checkpoints import LAST, read_checkpoint
+    from earshot.training.recognition.checkpoints import LAST, alphabet_of, read_checkpoint
 
     state = read_checkpoint(folder / LAST)
-    before = Alphabet.from_json(state["earshot"]["alphabet"])
-    theirs, mine = state["earshot"]["best"] or state["state_dict"], net.state_dict()
+    before = alphabet_of(state["earshot"])
+    averaged = {key.removeprefix("average."): value for key, value in state["state_dict"].items()}
+    theirs, mine = state["earshot"]["best"] or averaged, net.state_dict()
     taken = 0
     for key, value in mine.items():
         if key.startswith("head."):
@@ -176,15 +199,23 @@ def _begin_with(net: Any, alphabet: Alphabet, folder: Path) -> str:
     return f"begins with    {taken} of {len(mine)} parts of {folder.name}, {known} of {len(alphabet)} symbols"
 
 
+def _is_done(state: Mapping[str, Any], options: LearningOptions) -> bool:
+    """Whether a checkpoint's run has had all its epochs or minutes."""
+    is_last = options.epochs is not None and state["start"][0] >= options.epochs
+    return is_last or (options.minutes is not None and state["seconds"] >= 60 * options.minutes)
+
+
 def _place_of(num_processes: int) -> tuple[int, int]:
     """This process's number and how many there are; Lightning and torchrun say it by the environment."""
-    import os
-
+    world = int(os.environ.get("WORLD_SIZE", num_processes))
     if num_processes == 1:
+        if world > 1:
+            raise TrainingError(
+                f"{world} processes were started, each to train by itself",
+                fix="say with --processes how many there are on each machine",
+            )
         return 0, 1
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))), int(
-        os.environ.get("WORLD_SIZE", num_processes)
-    )
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))), world
 
 
 def _write_epoch(folder: Path, training: RecognizerTraining, judged: Judged) -> None:

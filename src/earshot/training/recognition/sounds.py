@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from earshot.core.errors import AudioError, TrainingError
+from earshot.core.errors import AudioError, EarshotError, TrainingError
 from earshot.core.files import atomic_text, output_error
 from earshot.core.progress import ProgressCallback
 from earshot.core.runtime import num_cores
 from earshot.core.types import Samples
 from earshot.corpora.sound import read_utterance
 from earshot.corpora.utterance import Utterance
+from earshot.models.lock import locked
 
 _AHEAD = 64
 """Recordings decoded before the first of them is written."""
@@ -29,11 +30,13 @@ class Sounds:
     """Utterances at 16 kHz, 16 bits, one behind another in a file that is mapped, not read.
 
     starts: (n + 1,), samples. silent: those that could not be read, with the reason; they are empty.
+    key: another one where any recording is another.
     """
 
     samples: npt.NDArray[np.int16]
     starts: npt.NDArray[np.int64]
     silent: dict[int, str]
+    key: str
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -63,18 +66,25 @@ def cached_sounds(
         except OSError:
             known = (*one.place, one.duration, 0, 0)
         digest.update(json.dumps(known).encode())
-    stem = folder / digest.hexdigest()[:20]
-    index, data = stem.with_suffix(".json"), stem.with_suffix(".pcm")
-    if not index.is_file() or not data.is_file():
-        _decode(utterances, index, data, progress)
+    key = digest.hexdigest()[:20]
+    index, data = folder / f"{key}.json", folder / f"{key}.pcm"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / ".lock"):  # the processes of one training come here at once
+            if not index.is_file() or not data.is_file():
+                _decode(utterances, index, data, progress)
+    except OSError as error:
+        if isinstance(error, EarshotError):
+            raise
+        raise output_error(data, error) from error
     facts = json.loads(index.read_text(encoding="utf-8"))
     starts = np.array(facts["starts"], np.int64)
     silent = {int(place): reason for place, reason in facts["silent"].items()}
     if not starts[-1]:
-        return Sounds(np.empty(0, np.int16), starts, silent)
+        return Sounds(np.empty(0, np.int16), starts, silent, key)
     if data.stat().st_size != 2 * int(starts[-1]):
         raise TrainingError(f"{data} was changed", fix="delete it; it is made again")
-    return Sounds(np.memmap(data, np.int16, "r", shape=(int(starts[-1]),)), starts, silent)
+    return Sounds(np.memmap(data, np.int16, "r", shape=(int(starts[-1]),)), starts, silent, key)
 
 
 def _decode(
@@ -83,7 +93,6 @@ def _decode(
     starts, silent = [0], {}
     part = data.with_suffix(".part")
     try:
-        data.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file, ThreadPoolExecutor(num_cores()) as pool:
             for first in range(0, len(utterances), _AHEAD):
                 for place, found in enumerate(pool.map(_read, utterances[first : first + _AHEAD]), first):
@@ -95,9 +104,8 @@ def _decode(
                 if progress is not None:
                     progress(len(starts) - 1, len(utterances))
         part.replace(data)
-    except OSError as error:
+    finally:
         part.unlink(missing_ok=True)
-        raise output_error(data, error) from error
     with atomic_text(index) as text:
         json.dump({"starts": starts, "silent": silent}, text)
 
