@@ -44,7 +44,7 @@ def test_figures_by_hand() -> None:
     assert done.words.value == pytest.approx(3 / 7)
     assert done.letters.value == pytest.approx((1 + 4 + 3) / (11 + 10 + 3))
     assert [one.finding.index for one in done.utterances] == [2, 1, 0]
-    assert [(group.name, group.num_utterances) for group in done.by_speaker] == [("b", 1), ("a", 2)]
+    assert [(group.name, group.num_utterances) for group in done.by_speaker] == [("a", 2), ("b", 1)]
     assert [(group.name, group.seconds) for group in done.by_length] == [("2 to 5 s", 9.0)]
     assert (done.num_speakers, done.seconds) == (2, 9.0)
     assert done.words.interval is None  # of three utterances nobody can tell

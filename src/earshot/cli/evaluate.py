@@ -17,6 +17,7 @@ from earshot.cli._corpus import MANIFEST, bar, read, reading_options
 from earshot.cli._options import engine_options, language_model_option
 from earshot.cli._sound import complain
 from earshot.core.errors import CorpusError
+from earshot.corpora.evaluation import NORMALISATIONS
 
 if TYPE_CHECKING:
     from earshot.corpora import Manifest
@@ -45,7 +46,7 @@ Examples:
 @language_model_option
 @click.option("--hypotheses", type=_FILE, metavar="FILE",
               help="Score these texts instead: a manifest, or lines of a name and a text.")  # fmt: skip
-@click.option("--normalise", "normalisation", type=click.Choice(["plain", "english", "none"]), default="plain",
+@click.option("--normalise", "normalisation", type=click.Choice(list(NORMALISATIONS)), default="plain",
               show_default=True, help="How texts become comparable; english unifies numbers too.")  # fmt: skip
 @click.option("--output", "-o", type=_FILE, metavar="FILE",
               help="Keep what was heard, as JSON. What is there already is not recognized again.")  # fmt: skip

@@ -243,7 +243,7 @@ def _group(name: str, scored: Sequence[Scored]) -> Group:
 def _by_speaker(scored: Sequence[Scored]) -> tuple[Group, ...]:
     """The one who is understood worst first."""
     groups = [_group(name or "unknown", part) for name, part in _by_name(scored).items()]
-    return tuple(sorted(groups, key=lambda group: -(group.letters.value or 0.0)))
+    return tuple(sorted(groups, key=lambda group: -(group.words.value or 0.0)))
 
 
 def _by_length(scored: Sequence[Scored]) -> tuple[Group, ...]:
