@@ -149,14 +149,16 @@ def mark(
 
 
 def _judge(findings: tuple[Finding, ...], manifest: Manifest) -> list[Finding]:
-    """Ask for a verdict of each that has none, until the end or a q."""
+    """Ask for a verdict of each that has none and is heard as other than written, until the end or a q."""
     judged = list(findings)
-    for position, finding in enumerate(findings):
-        if finding.verdict:
-            continue
-        click.echo(
-            f"\n[{position + 1} of {len(findings)}] {finding.audio} from {finding.start:.2f} s", err=True
-        )
+    open_ones = [
+        (position, finding)
+        for position, finding in enumerate(findings)
+        if not finding.verdict and (finding.error_rate != 0 or finding.disagreement)
+    ]
+    for count, (position, finding) in enumerate(open_ones, start=1):
+        place = f"{finding.audio} from {finding.start:.2f} s"
+        click.echo(f"\n[{count} of {len(open_ones)}] {place}", err=True)
         _show(finding)
         key = ask(_QUESTION)
         while key == "p":
@@ -169,7 +171,7 @@ def _judge(findings: tuple[Finding, ...], manifest: Manifest) -> list[Finding]:
         elif key == "d":
             judged[position] = replace(finding, verdict="defective")
         elif key == "c":
-            click.echo("  text > ", nl=False, err=True)
+            click.echo(f"  now  > {finding.text}\n  text > ", nl=False, err=True)
             if text := " ".join(sys.stdin.readline().split()):
                 judged[position] = replace(finding, verdict="corrected", corrected=text)
     return judged
