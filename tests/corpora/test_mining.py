@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from earshot.core.errors import ManifestError
 from earshot.core.types import Audio, Segment, Transcript, Word
@@ -24,6 +25,8 @@ from earshot.corpora.versions import manifest_id, write_version
 from tests.cli.command import assert_one_line_error, earshot
 from tests.cli.live_command import PHRASES, write_phrases
 from tests.corpora.sounds import write_tone
+from tests.engines.tiny_ctc import write_ctc
+from tests.engines.tiny_wav2vec2 import PHRASES as SENTENCES
 
 
 def said(text: str, confidence: float | None = None) -> Transcript:
@@ -169,3 +172,20 @@ def test_a_recognizer_finds_the_wrong_text(tmp_path: Path) -> None:
     assert worst.error_rate > 0.5
     assert worst.confidence is not None
     assert "the 1 worst of 2 are in" in done.errors
+
+
+def test_a_trained_net_finds_the_text_that_is_not_said(tmp_path: Path, sample: Audio) -> None:
+    net = write_ctc(tmp_path / "dickens", sample.samples)
+    soundfile.write(tmp_path / "sample.wav", sample.samples, sample.sample_rate)
+    rows = [
+        {"audio": "sample.wav", "start": start, "duration": round(end - start, 3), "text": text}
+        for start, end, text in SENTENCES
+    ]
+    rows[2]["text"] = "that was the days of our idiocies"
+    path, out = tmp_path / "all.jsonl", tmp_path / "mined.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = earshot("corpus", "mine", path, "--engine", "ctc", "--model", net, "--by", "loss", "-o", out)
+    assert done.status == 0, done
+    worst, *others = read_findings(out).findings
+    assert worst.index == 2
+    assert all(one.loss is not None and one.loss < (worst.loss or 0.0) / 2 for one in others)
