@@ -23,7 +23,6 @@ SUBSAMPLING = 2
 FRAME_SHIFT = 160 * SUBSAMPLING
 _PHASES = range(0, 160, 32)
 _SHARPNESS = 0.5
-_LEAST = 1e-6
 _SIZE = 8
 """Of the LSTM."""
 
@@ -33,13 +32,17 @@ def write_ctc(
     samples: Samples,
     *,
     streaming: bool = False,
+    least: float = 1e-6,
     languages: tuple[str, ...] = ("en",),
     **facts: Any,
 ) -> Path:
-    """A net that knows the ten seconds of ``samples``. facts: what its card shall say otherwise."""
+    """A net that knows the ten seconds of ``samples``.
+
+    least: what it gives to every letter, sure as it is. facts: what its card shall say otherwise.
+    """
     folder.mkdir(parents=True)
     write_tokens(folder, SYMBOLS)
-    (folder / "model.onnx").write_bytes(_net(samples, streaming=streaming))
+    (folder / "model.onnx").write_bytes(_net(samples, streaming=streaming, least=least))
     extra = {
         "alphabet": {"symbols": list(SYMBOLS), "kind": "letters"},
         "features": front_end_facts("log-mel"),
@@ -82,7 +85,7 @@ def letter_at(seconds: float) -> int:
     return 0
 
 
-def _net(samples: Samples, *, streaming: bool) -> bytes:
+def _net(samples: Samples, *, streaming: bool, least: float) -> bytes:
     front_end = make_front_end(front_end_facts("log-mel"))
     frames, letters = [], []
     for phase in _PHASES:
@@ -96,8 +99,8 @@ def _net(samples: Samples, *, streaming: bool) -> bytes:
     weights: dict[str, np.ndarray] = {
         "known": np.ascontiguousarray(2 * _SHARPNESS * known.T),
         "norms": -_SHARPNESS * np.square(known).sum(axis=1),
-        "says": (1 - _LEAST * len(SYMBOLS)) * says,
-        "least": np.array([_LEAST], np.float32),
+        "says": (1 - least * len(SYMBOLS)) * says,
+        "least": np.array([least], np.float32),
         "factor": np.array([SUBSAMPLING], np.int64),
     }
     nodes = [
