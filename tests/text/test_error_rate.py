@@ -20,6 +20,7 @@ from earshot.text.error_rate import (
     probability_of_improvement,
     total,
     word_error_rate,
+    wrong_letters,
 )
 from tests.text.transcripts import examples
 
@@ -145,3 +146,20 @@ def test_the_interval_of_a_difference_holds_it_and_agrees_with_the_probability()
     assert difference_interval([], []) is None
     with pytest.raises(ValueError, match="one by one"):
         difference_interval(new, old[1:])
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "pieces"),
+    [
+        ("cat", "cut", [("c", False), ("u", True), ("t", False)]),
+        ("cat", "cat", [("cat", False)]),
+        ("cat", None, []),
+        (None, "cat", [("cat", True)]),
+        ("cats", "cat", [("cat", False)]),
+        ("ma", "ma\u0301", [("m", False), ("a\u0301", True)]),
+    ],
+)
+def test_letters_that_are_wrong_within_a_word(
+    reference: str | None, hypothesis: str | None, pieces: list[tuple[str, bool]]
+) -> None:
+    assert wrong_letters(Edit("substitution", reference, hypothesis)) == pieces

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from earshot.text.clean import clean_text, display_width
-from earshot.text.error_rate import Edit
+from earshot.text.error_rate import Edit, wrong_letters
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -32,7 +32,12 @@ def alignment_lines(edits: Sequence[Edit], width: int) -> Iterator[Text]:
             line.append(label.ljust(_INDENT), style="dim")
             for edit, words, space in columns:
                 word = (*words, _MARKS[edit.kind])[row]
-                line.append(word + " " * (space - display_width(word) + 1), style=_STYLES[edit.kind])
+                if row == 1 and edit.kind == "substitution":
+                    for letters, is_wrong in wrong_letters(Edit(edit.kind, *words)):
+                        line.append(letters, style="bold red" if is_wrong else _STYLES[edit.kind])
+                else:
+                    line.append(word, style=_STYLES[edit.kind])
+                line.append(" " * (space - display_width(word) + 1))
             line.rstrip()
             yield line
 

@@ -37,10 +37,11 @@ function columns(parent, pairs) {
   const head = add(box, "span", "", "rows");
   add(head, "bdi", "text");
   add(head, "bdi", "heard");
-  for (const [kind, reference, hypothesis] of pairs) {
+  for (const [kind, reference, pieces] of pairs) {
     const column = add(box, "span", "", kind);
     add(column, "bdi", reference);
-    add(column, "bdi", hypothesis);
+    const heard = add(column, "bdi");
+    for (const [letters, isWrong] of pieces) add(heard, isWrong ? "b" : "span", letters);
   }
 }
 

@@ -22,7 +22,7 @@ from earshot.corpora.findings import Finding, Findings
 from earshot.corpora.letters import letters_of
 from earshot.corpora.manifest import Manifest
 from earshot.corpora.sound import read_utterance
-from earshot.text.error_rate import ErrorRate, word_error_rate
+from earshot.text.error_rate import Edit, ErrorRate, word_error_rate, wrong_letters
 
 MAX_EMBEDDED: Final = 32_000_000
 """Bytes of sound within a page; browsers open larger ones slowly."""
@@ -49,7 +49,7 @@ def write_page(
     embedded = [] if manifest is None else _sounds(findings, manifest)
     sources = [*embedded, *(_address(one, path.parent) for one in findings.findings[len(embedded) :])]
     extras = [
-        {"source": source, "columns": [[edit.kind, edit.reference, edit.hypothesis] for edit in one.alignment]}
+        {"source": source, "columns": [_column(edit) for edit in one.alignment]}
         for source, one in zip(sources, aligned, strict=True)
     ]
     style, script = _asset("judging.css"), _asset("judging.js")
@@ -67,6 +67,11 @@ def write_page(
             f'<script type="application/json" id="extras">{_json(extras)}</script>\n'
             f"<script>{script}</script>\n</html>\n"
         )
+
+
+def _column(edit: Edit) -> list[Any]:
+    """Of an alignment: kind, word of the text, pieces of what was heard and whether they are wrong."""
+    return [edit.kind, edit.reference, wrong_letters(edit)]
 
 
 def _sounds(findings: Findings, manifest: Manifest) -> list[str | None]:

@@ -9,9 +9,11 @@ confidence intervals in ASR performance evaluation", ICASSP 2004).
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -126,6 +128,25 @@ def align(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[Edit, ..
         else:
             edits += _traced(part, other)
     return tuple(edits)
+
+
+def wrong_letters(edit: Edit) -> list[tuple[str, bool]]:
+    """The hypothesis of an edit in pieces, and whether each is wrong: for colours within a word.
+
+    Marks stay with the letter before them. Empty for a deletion.
+    """
+    letters: list[tuple[str, bool]] = []
+    for one in align(edit.reference or "", edit.hypothesis or ""):
+        if one.hypothesis is None:
+            continue
+        is_wrong = one.kind != "hit"
+        if letters and unicodedata.category(one.hypothesis)[0] == "M":
+            before, was_wrong = letters.pop()
+            letters.append((before + one.hypothesis, was_wrong or is_wrong))
+        else:
+            letters.append((one.hypothesis, is_wrong))
+    groups = groupby(letters, key=lambda letter: letter[1])
+    return [("".join(letter for letter, _ in group), is_wrong) for is_wrong, group in groups]
 
 
 def _common_prefix(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
