@@ -17,6 +17,7 @@ from earshot.features.front_end import FeatureStream
 from earshot.features.mel import LogMel, MelOptions
 from earshot.features.mfcc import Mfcc, MfccOptions
 from earshot.features.pncc import Pncc, PnccOptions, PnccStream
+from earshot.features.stft import StftOptions
 
 Matrix = npt.NDArray[np.float32]
 Facts = Mapping[str, Any]
@@ -52,6 +53,25 @@ class MoonshineFrames:
         return np.asarray(self._encoder.encode(samples)[0], np.float32)
 
 
+class MoonshineWithMel:
+    """Frames of Moonshine's encoder, and beside each a log-mel spectrum of 64 ms, in which pitch can be seen.
+
+    The encoder has heard English, where tones tell no words apart; of those of other languages it keeps little.
+    """
+
+    def __init__(self, options: MelOptions) -> None:
+        self._frames, self._mel = MoonshineFrames(), LogMel(options)
+        self.num_features: Final = MoonshineFrames.num_features + options.num_mels
+
+    def __call__(self, samples: Samples) -> Matrix:
+        """float32 (n,) to (n / 384, 368), about."""
+        frames, mel = self._frames(samples), self._mel(samples)
+        if len(mel) < len(frames):
+            # The stem of the encoder looks a little further than the last whole window.
+            mel = np.pad(mel, ((0, len(frames) - len(mel)), (0, 0)), mode="edge" if len(mel) else "constant")
+        return np.concatenate([frames, mel[: len(frames)]], 1)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Kind:
     """How a front end is made. hop: samples from frame to frame. options: what it is made of, for the card.
@@ -74,6 +94,11 @@ def _mel(num_features: int) -> MelOptions:
     return dataclasses.replace(kaldi, high_frequency=7_600.0, stft=stft)
 
 
+def _long_mel(num_features: int) -> MelOptions:
+    stft = StftOptions(window_length=1_024, hop_length=384, fft_length=1_024, padding="end")
+    return MelOptions(stft, num_features - MoonshineFrames.num_features, low_frequency=60.0)
+
+
 def _pncc(num_features: int) -> PnccOptions:
     return PnccOptions(num_ceps=num_features)
 
@@ -88,7 +113,10 @@ _KINDS: dict[str, _Kind] = {
         num_cut=1,
     ),
     "pncc": _Kind(lambda num: Pncc(_pncc(num)), 13, 160, _pncc, num_cut=2),
-    "moonshine": _Kind(lambda _: MoonshineFrames(), 288, 384, lambda _: None, streams=False, num_cut=1),
+    "moonshine-mel": _Kind(
+        lambda num: MoonshineWithMel(_long_mel(num)), 368, 384, _long_mel, streams=False, num_cut=2
+    ),
+    "moonshine": _Kind(lambda _: MoonshineFrames(), 288, 384, lambda _: None, streams=False, num_cut=2),
 }
 
 FRONT_ENDS: Final = tuple(_KINDS)
