@@ -24,7 +24,8 @@ def invented_words(rng: random.Random, num_words: int) -> list[str]:
     """Words of two or three open syllables, as Swahili's are, whose voice reads them."""
     words: set[str] = set()
     while len(words) < num_words:
-        words.add("".join(rng.choice("bdfgklmnpstvz") + rng.choice("aeiou") for _ in range(rng.choice((2, 2, 3)))))
+        syllables = [rng.choice("bdfgklmnpstvz") + rng.choice("aeiou") for _ in range(rng.choice((2, 2, 3)))]
+        words.add("".join(syllables))
     return sorted(words)
 
 
@@ -37,6 +38,7 @@ def speak(text: str, voice: str, speed: int, pitch: int, path: Path) -> float:
 
 
 def main() -> int:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sentences", type=int, default=400)
@@ -48,7 +50,8 @@ def main() -> int:
     for number in range(arguments.sentences):
         voice = _VOICES[number % len(_VOICES)]
         text = " ".join(rng.choices(words, k=rng.randint(2, 5)))
-        lines.append((text, voice, rng.randint(130, 190), rng.randint(30, 70), Path("audio") / f"{number:04}.wav"))
+        path = Path("audio") / f"{number:04}.wav"
+        lines.append((text, voice, rng.randint(130, 190), rng.randint(30, 70), path))
     try:
         with ThreadPoolExecutor(2) as pool:
             durations = list(pool.map(lambda one: speak(*one[:4], arguments.folder / one[4]), lines))
@@ -57,8 +60,8 @@ def main() -> int:
         return 1
     with (arguments.folder / "manifest.jsonl").open("w", encoding="utf-8") as file:
         for (text, voice, _, _, path), duration in zip(lines, durations, strict=True):
-            facts = {"audio": str(path), "duration": duration, "text": text, "speaker": voice, "language": "qaa"}
-            file.write(json.dumps(facts) + "\n")
+            facts = {"audio": str(path), "duration": duration, "text": text, "speaker": voice}
+            file.write(json.dumps({**facts, "language": "qaa"}) + "\n")  # a code that means no language
     print(f"{arguments.folder / 'manifest.jsonl'}: {len(lines)} sentences, {sum(durations) / 60:.1f} minutes")
     return 0
 
