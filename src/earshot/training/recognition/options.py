@@ -10,13 +10,14 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from earshot.core.errors import TrainingError
 from earshot.core.files import read_utf8
 
 _Part = TypeVar("_Part")
 _MAX_TOML = 1_000_000
+_MAX_NUMBER = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,26 @@ class LearningOptions:
     seed: int = 0
 
 
+_LEAST: Final = {
+    "alphabet.size": 2,
+    "augmentation.band_masks": 0,
+    "augmentation.max_bands": 0,
+    "augmentation.max_frames": 0,
+    "augmentation.time_masks": 0,
+    "augmentation.volume_db": 0,
+    "features.num_features": 1,
+    "learning.batch_size": 1,
+    "learning.clip": 0,
+    "learning.curriculum_epochs": 0,
+    "learning.curriculum_letters": 1,
+    "learning.epochs": 1,
+    "learning.patience": 0,
+    "learning.seed": 0,
+    "learning.weight_decay": 0,
+}
+_OVER_0: Final = ("learning.batch_seconds", "learning.checkpoint_minutes", "learning.minutes")
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """All of a run."""
@@ -135,19 +156,23 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         learning, augmentation, data = self.learning, self.augmentation, self.data
-        _check(learning.epochs is None or learning.epochs > 0, "learning.epochs is 1 or more")
-        _check(learning.minutes is None or learning.minutes > 0, "learning.minutes is over 0")
-        _check(learning.batch_seconds > 0, "learning.batch_seconds is over 0")
-        _check(learning.batch_size is None or learning.batch_size > 0, "learning.batch_size is 1 or more")
+        for name, least in _LEAST.items():
+            part, _, key = name.partition(".")
+            value = getattr(getattr(self, part), key)
+            _check(value is None or value >= least, f"{name} is {least} or more")
+        for name in _OVER_0:
+            part, _, key = name.partition(".")
+            value = getattr(getattr(self, part), key)
+            _check(value is None or value > 0, f"{name} is over 0")
+        for name in ("noise_share", "room_share", "max_share"):
+            _check(0 <= getattr(augmentation, name) <= 1, f"augmentation.{name} lies in [0, 1]")
         _check(0 < learning.learning_rate < 10, "learning.learning_rate lies between 0 and 10")
         _check(0 <= learning.average < 1, "learning.average lies in [0, 1)")
         _check(0 <= learning.warm_up < 1, "learning.warm_up lies in [0, 1)")
-        _check(learning.checkpoint_minutes > 0, "learning.checkpoint_minutes is over 0")
         _check(bool(augmentation.speeds), "augmentation.speeds has one factor at least, 1.0 for no change")
         _check(all(0.5 <= one <= 2 for one in augmentation.speeds), "augmentation.speeds lie in [0.5, 2]")
-        _check(0 <= augmentation.max_share <= 1, "augmentation.max_share lies in [0, 1]")
+        _check(augmentation.least_db <= augmentation.most_db, "augmentation.least_db ≤ augmentation.most_db")
         _check(0 < data.min_duration < data.max_duration, "0 < data.min_duration < data.max_duration")
-        _check(self.alphabet.size > 1, "alphabet.size is 2 or more")
 
     def to_dict(self) -> dict[str, Any]:
         """As nested dictionaries, for the card and for ``from_dict``."""
@@ -220,7 +245,8 @@ def _value(hint: Any, value: Any, where: str, path: tuple[str, ...]) -> Any:
         return (value,)
     if origin is not None and isinstance(value, Mapping) and issubclass(Mapping, origin):
         return dict(value)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is float and is_number and abs(value) < _MAX_NUMBER:  # which no NaN is
         return float(value)
     if hint in (int, str, bool) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value

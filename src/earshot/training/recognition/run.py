@@ -183,7 +183,8 @@ def _begin_with(net: Any, alphabet: Alphabet, folder: Path) -> str:
     before = alphabet_of(state["earshot"])
     averaged = {key.removeprefix("average."): value for key, value in state["state_dict"].items()}
     theirs, mine = state["earshot"]["best"] or averaged, net.state_dict()
-    taken = 0
+    taken = learned = 0
+    learns = {key for key, _ in net.named_parameters()}
     for key, value in mine.items():
         if key.startswith("head."):
             for place, symbol in enumerate(alphabet.symbols):
@@ -192,7 +193,8 @@ def _begin_with(net: Any, alphabet: Alphabet, folder: Path) -> str:
         elif key in theirs and theirs[key].shape == value.shape:
             value.copy_(theirs[key])
             taken += 1
-    if not taken:
+            learned += key in learns
+    if not learned:
         raise TrainingError(f"{folder} holds another kind of net", fix="name the same [net] and [features]")
     net.load_state_dict(mine)
     known = len({*alphabet.symbols} & {*before.symbols})

@@ -58,6 +58,10 @@ NETS: Final[Mapping[str, NetSpec]] = {
 }
 
 
+_TRIAL = 32
+"""Frames."""
+
+
 def find_net(name: str) -> NetSpec:
     """Raises TrainingError for an unknown name."""
     if name not in NETS:
@@ -93,11 +97,15 @@ def build_net(name: str, options: Mapping[str, Any], num_symbols: int, mean: Any
         torch.as_tensor(mean), torch.as_tensor(deviation), is_per_utterance=not spec.is_streaming
     )
     try:
-        return _class(spec)(num_symbols, normalisation, len(mean), **{**spec.options, **options})
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        net = _class(spec)(num_symbols, normalisation, len(mean), **{**spec.options, **options})
+        with torch.inference_mode():  # sizes that do not go together show when something goes through
+            net.eval()(torch.zeros(1, _TRIAL, len(mean)), torch.tensor([_TRIAL]))
+    except (TypeError, ValueError, RuntimeError, AssertionError, LookupError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())
         raise TrainingError(
-            f"the net {name} cannot be built: {error}", fix="correct [net] in the TOML"
+            f"the net {name} cannot be built so: {reason}", fix="correct [net] in the TOML"
         ) from error
+    return net.train()
 
 
 def _class(spec: NetSpec) -> Any:

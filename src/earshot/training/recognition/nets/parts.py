@@ -43,6 +43,8 @@ class SharedDropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
+        if not 0 <= share < 1:
+            raise ValueError(f"dropout lies in [0, 1), not at {share}")
         self.share = share
 
     def forward(self, x: Tensor) -> Tensor:
