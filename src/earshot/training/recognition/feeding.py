@@ -24,6 +24,7 @@ from earshot.engines.ctc_front_ends import make_front_end
 from earshot.training.recognition.batching import Indices, plan_batches
 from earshot.training.recognition.corpus import Side, short_texts
 from earshot.training.recognition.options import AugmentationOptions, LearningOptions
+from earshot.training.recognition.sounds import side_by_side
 
 Matrix = npt.NDArray[np.float32]
 _AHEAD = 6
@@ -313,9 +314,12 @@ def _stored(
         if tell is not None:
             tell(f"features      {facts['name']} of {len(side)} utterances at speed {speed:g}")
         front_end, starts = make_front_end(facts), [0]
+
+        def features(place: int) -> npt.NDArray[np.float16]:
+            return front_end(_at_speed(side.sounds[place], speed)).astype(np.float16)
+
         with atomic_binary(path) as file:
-            for place in side.places:
-                part = front_end(_at_speed(side.sounds[place], speed)).astype(np.float16)
+            for part in side_by_side(features, side.places):
                 file.write(part.tobytes())
                 starts.append(starts[-1] + len(part))
         with atomic_binary(index) as file:

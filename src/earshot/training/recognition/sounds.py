@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,10 @@ from earshot.corpora.utterance import Utterance
 from earshot.models.lock import locked
 
 _AHEAD = 64
-"""Recordings decoded before the first of them is written."""
+"""Recordings worked on before the first of them is written."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,21 +97,27 @@ def _decode(
     starts, silent = [0], {}
     part = data.with_suffix(".part")
     try:
-        with part.open("wb") as file, ThreadPoolExecutor(num_cores()) as pool:
-            for first in range(0, len(utterances), _AHEAD):
-                for place, found in enumerate(pool.map(_read, utterances[first : first + _AHEAD]), first):
-                    if isinstance(found, str):
-                        silent[place] = found
-                    else:
-                        file.write(found.tobytes())
-                    starts.append(starts[-1] + (0 if isinstance(found, str) else len(found)))
+        with part.open("wb") as file:
+            for place, found in enumerate(side_by_side(_read, utterances)):
+                if isinstance(found, str):
+                    silent[place] = found
+                else:
+                    file.write(found.tobytes())
+                starts.append(starts[-1] + (0 if isinstance(found, str) else len(found)))
                 if progress is not None:
-                    progress(len(starts) - 1, len(utterances))
+                    progress(place + 1, len(utterances))
         part.replace(data)
     finally:
         part.unlink(missing_ok=True)
     with atomic_text(index) as text:
         json.dump({"starts": starts, "silent": silent}, text)
+
+
+def side_by_side(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """What a function makes of each, in order, on all cores; few are ready before they are asked for."""
+    with ThreadPoolExecutor(num_cores()) as pool:
+        for first in range(0, len(items), _AHEAD):
+            yield from pool.map(function, items[first : first + _AHEAD])
 
 
 def _read(utterance: Utterance) -> npt.NDArray[np.int16] | str:
