@@ -72,6 +72,7 @@ def train_recognizer(
     """
     for library, what in (("torch", "training"), ("pytorch_lightning", "training"), ("onnx", "export")):
         require(library, extra="train", purpose=what)
+    _bound_memory()
     from earshot.training.recognition.checkpoints import LAST, check_same, read_checkpoint
     from earshot.training.recognition.module import RecognizerTraining, fit
     from earshot.training.recognition.nets.parts import num_parameters
@@ -147,6 +148,15 @@ def train_recognizer(
     if rank == 0:
         export(training.average, folder / MODEL, exported)
     return Trained(folder / MODEL, tuple(training.curve), judged, num_parameters(net), is_first=rank == 0)
+
+
+def _bound_memory() -> None:
+    """Of what oneDNN compiles for a shape it keeps 1,024 by default, and batches of speech differ in theirs.
+
+    A conformer grew by 130 MB a minute in bfloat16; with 32 it is a third smaller after 150 steps, and no
+    slower. Read at the first product of all, and what the user has set comes first.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 
 def _tell_corpus(corpus: Corpus, tell: Callable[[str], object]) -> None:
