@@ -36,13 +36,13 @@ class AtomicCheckpoints(CheckpointIO):
 
 
 class Checkpoints(lightning.Callback):
-    """The last state, each so many minutes, at each epoch's end, and when it ends for whatever reason."""
+    """The last state, each so many minutes, and when it ends or is stopped."""
 
     def __init__(self, path: Path, minutes: float) -> None:
         self._path, self._seconds, self._last = path, 60 * minutes, time.monotonic()
 
-    def on_train_batch_end(self, trainer: Any, *_of_the_batch: Any) -> None:
-        """Saves where it is time."""
+    def on_train_batch_start(self, trainer: Any, *_of_the_batch: Any) -> None:
+        """Saves where it is time; when a batch ends, the net has learned from it, but nobody has counted it."""
         is_due = time.monotonic() - self._last >= self._seconds
         if trainer.world_size > 1:
             is_due = trainer.strategy.reduce_boolean_decision(is_due, all=False)
