@@ -11,10 +11,11 @@ from earshot.core.errors import ModelError, UnknownModelError, UnsupportedError
 from earshot.core.types import SAMPLE_RATE, Audio, Word
 from earshot.decoding.ctc import align, log_softmax
 from earshot.engines.alignment import PocketSphinxAligner, find_aligner
-from earshot.engines.ctc import deploy
+from earshot.engines.ctc import deploy, load_ctc
 from earshot.engines.ctc_alignment import CtcAligner
+from earshot.engines.ctc_lag import earlier, measure_lag, remember_lag
 from earshot.transcription import Transcriber, TranscriptionOptions
-from tests.engines.tiny_ctc import SPOKEN, write_ctc
+from tests.engines.tiny_ctc import SPOKEN, SYMBOLS, write_ctc
 from tests.engines.tiny_wav2vec2 import TEXT
 
 
@@ -171,3 +172,82 @@ def test_pieces_of_audio_meet_at_seconds(aligner: CtcAligner, sample: Audio) -> 
     words = aligner.align(audio, f"{TEXT} {TEXT}")
     second = words[len(TEXT.split())]
     assert second.start == pytest.approx(SPOKEN[0][0] + 60, abs=0.1)
+
+
+# --- nets that write late -----------------------------------------------------------------------------------
+
+_LETTER = 0.12
+"""Seconds of each letter of the tones."""
+
+
+def tones(seconds: float = 12.0) -> tuple[Audio, list[str]]:
+    """A tone for each letter, words without a pause between them; and what is said."""
+    rng = np.random.default_rng(4)
+    words: list[str] = []
+    letters = list(SYMBOLS[2:])
+    parts = [rng.normal(0, 1e-4, SAMPLE_RATE // 2)]
+    while sum(map(len, parts)) < seconds * SAMPLE_RATE:
+        word = "".join(rng.choice(letters, 3, replace=False))
+        if words and words[-1][-1] == word[0]:
+            continue
+        words.append(word)
+        for letter in word:
+            time = np.arange(round(_LETTER * SAMPLE_RATE)) / SAMPLE_RATE
+            tone = np.sin(2 * np.pi * 200 * 1.22 ** letters.index(letter) * time)
+            parts.append(0.3 * tone + rng.normal(0, 0.03, len(time)))  # no frame is like another
+    return Audio(np.concatenate([*parts, parts[0]]).astype(np.float32)), words
+
+
+def late_net(folder: Path, seconds: float) -> tuple[Path, Audio, list[str]]:
+    """A net for the tones that writes each letter so much later, and the space in the last third of a word."""
+    audio, words = tones()
+    said = "".join(words)
+
+    def label(now: float) -> int:
+        place = (now - seconds - 0.5) / _LETTER
+        if not 0 <= place < len(said):
+            return 0
+        is_last = int(place) % 3 == 2
+        return SYMBOLS.index("▁" if is_last and place % 1 > 0.6 else said[int(place)])
+
+    return write_ctc(folder, audio.samples, labels=label), audio, words
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.06, 0.11])
+def test_a_net_that_writes_late_is_found_out(tmp_path: Path, seconds: float) -> None:
+    folder, audio, words = late_net(tmp_path / "late", seconds)
+    before = CtcAligner(folder).align(audio, " ".join(words))
+    assert remember_lag(folder, [(audio, " ".join(words))]) == pytest.approx(seconds, abs=0.021)
+    after = CtcAligner(folder).align(audio, " ".join(words))
+    heard = load_ctc(folder).transcribe_batch([audio])[0].words
+    assert [word.text for word in heard] == words
+    starts = [0.5 + 3 * _LETTER * index for index in range(len(words))]
+    for index, start in enumerate(starts):
+        assert before[index].start == pytest.approx(start + seconds, abs=0.04)
+        assert after[index].start == pytest.approx(start, abs=0.04)
+        assert heard[index].start == pytest.approx(start, abs=0.04)
+        assert index == 0 or after[index - 1].end == after[index].start  # no pause, so none between the words
+
+
+def test_too_little_sound_tells_no_lag(tmp_path: Path) -> None:
+    folder, audio, words = late_net(tmp_path / "late", 0.1)
+    short = Audio(audio.samples[: 2 * SAMPLE_RATE])
+    assert measure_lag(load_ctc(folder), [(short, " ".join(words[:4])), (short, ""), (short, "§")]) == 0.0
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * SAMPLE_RATE).astype(np.float32)
+    assert measure_lag(load_ctc(folder), [(Audio(noise), " ".join(words))]) == 0.0
+
+
+@pytest.mark.parametrize("lag", ["soon", 1.5, None])
+def test_an_impossible_lag_is_refused(tmp_path: Path, sample: Audio, lag: object) -> None:
+    with pytest.raises(ModelError, match="'lag' is"):
+        load_ctc(write_ctc(tmp_path / "odd", sample.samples, lag=lag or "None"))
+
+
+def test_no_word_begins_before_the_sound() -> None:
+    assert earlier([(0.05, 0.2), None, (0.5, 0.6), (0.65, 0.7), (1.0, 1.1)], 0.1) == [
+        (0.0, pytest.approx(0.1)),
+        None,
+        (pytest.approx(0.4), pytest.approx(0.55)),
+        (pytest.approx(0.55), pytest.approx(0.6)),
+        (pytest.approx(0.9), pytest.approx(1.0)),
+    ]

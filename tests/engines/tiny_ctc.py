@@ -7,6 +7,7 @@ that its state matters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,18 @@ def write_ctc(
     *,
     streaming: bool = False,
     least: float = 1e-6,
+    labels: Callable[[float], int] | None = None,
     languages: tuple[str, ...] = ("en",),
     **facts: Any,
 ) -> Path:
     """A net that knows the ten seconds of ``samples``.
 
-    least: what it gives to every letter, sure as it is. facts: what its card shall say otherwise.
+    least: what it gives to every letter, sure as it is. labels: the symbol to be written at each second of
+    other samples. facts: what its card shall say otherwise.
     """
     folder.mkdir(parents=True)
     write_tokens(folder, SYMBOLS)
-    (folder / "model.onnx").write_bytes(_net(samples, streaming=streaming, least=least))
+    (folder / "model.onnx").write_bytes(_net(samples, labels or letter_at, streaming=streaming, least=least))
     extra = {
         "alphabet": {"symbols": list(SYMBOLS), "kind": "letters"},
         "features": front_end_facts("log-mel"),
@@ -85,13 +88,13 @@ def letter_at(seconds: float) -> int:
     return 0
 
 
-def _net(samples: Samples, *, streaming: bool, least: float) -> bytes:
+def _net(samples: Samples, labels: Callable[[float], int], *, streaming: bool, least: float) -> bytes:
     front_end = make_front_end(front_end_facts("log-mel"))
     frames, letters = [], []
     for phase in _PHASES:
         features = front_end(samples[phase:])
         frames.append((features[:-1] + features[1:]) / 2)
-        letters += [letter_at((phase + 160 * (index + 1)) / 16_000) for index in range(len(features) - 1)]
+        letters += [labels((phase + 160 * (index + 1)) / 16_000) for index in range(len(features) - 1)]
     frames.append(front_end(np.zeros(800, np.float32)))  # digital silence
     letters += [0] * len(frames[-1])
     known = np.concatenate(frames)

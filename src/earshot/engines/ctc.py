@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earshot.core.errors import EngineError, UnsupportedError
-from earshot.core.types import Grammar, Samples
+from earshot.core.types import Grammar, Samples, Word
 from earshot.decoding.alphabet import BLANK
 from earshot.decoding.ctc import WORD_START, LogProbs
 from earshot.decoding.ngram_files import read_ngrams
 from earshot.decoding.ngram_model import NgramModel
 from earshot.engines.base import Engine, EngineOptions, RecognitionStream, check_request
 from earshot.engines.ctc_base import CtcBase, check_language
+from earshot.engines.ctc_lag import words_earlier
 from earshot.engines.ctc_net import ENGINE_NAME, CtcNet
 from earshot.engines.ctc_stream import CtcUtterance
 from earshot.engines.folder import model_folder
@@ -37,7 +38,8 @@ class TrainedRecognizer(CtcBase):
     """A net that hears whole stretches; safe to call from several threads at once.
 
     folder: as training exports it. name: how it calls itself. num_threads: of one call; None for all cores.
-    language, language_model, window, overlap: see ``CtcBase``.
+    language, language_model, window, overlap: see ``CtcBase``. lag: seconds by which the net writes letters
+    late; times of words know it.
     Raises ModelError when a file is missing or damaged, or card and net do not belong together.
     """
 
@@ -68,6 +70,7 @@ class TrainedRecognizer(CtcBase):
             is_streaming=net.is_streaming,
         )
         self.alphabet = net.alphabet
+        self.lag = net.lag
         self._net: CtcNet | None = net
 
     def tokens_of(self, text: str) -> list[int]:
@@ -78,6 +81,9 @@ class TrainedRecognizer(CtcBase):
     def close(self) -> None:
         """Release the weights."""
         self._net = None
+
+    def _words(self, log_probs: LogProbs, hot_words: Sequence[str] = ()) -> tuple[Word, ...]:
+        return words_earlier(super()._words(log_probs, hot_words), self.lag)
 
     def _hear(self, windows: Sequence[Samples]) -> list[LogProbs]:
         return self._open_net().log_probs(windows)
@@ -101,7 +107,7 @@ class StreamingRecognizer(TrainedRecognizer):
 
     def open_utterance(self) -> CtcUtterance:
         """See ``earshot.engines.streaming.OpenUtterance``."""
-        return CtcUtterance(self._open_net(), self.decoder, self.language)
+        return CtcUtterance(self._open_net(), self._words, self.language)
 
 
 def load_ctc(folder: Path, options: EngineOptions | None = None) -> TrainedRecognizer:

@@ -13,8 +13,9 @@ from pathlib import Path
 from earshot.core.errors import EngineError
 from earshot.core.types import SAMPLE_RATE, Audio, Samples
 from earshot.decoding.alphabet import BLANK
-from earshot.decoding.ctc import WORD_START, LogProbs, align
+from earshot.decoding.ctc import LogProbs, align
 from earshot.engines.ctc import TrainedRecognizer, load_ctc
+from earshot.engines.ctc_lag import Times, earlier
 from earshot.engines.extents import Extent, ForcedAligner, in_pieces
 from earshot.engines.viterbi import Span
 
@@ -37,9 +38,8 @@ class CtcAligner(ForcedAligner):
     def __init__(self, folder: Path) -> None:
         self._recognizer: TrainedRecognizer = load_ctc(folder)
         self.languages = self._recognizer.capabilities.languages
-        symbols = self._recognizer.alphabet.symbols
-        is_by_letters = self._recognizer.alphabet.kind == "letters" and WORD_START in symbols
-        self._between = [symbols.index(WORD_START)] if is_by_letters else []
+        space, is_by_letters = self._recognizer.space, self._recognizer.alphabet.kind == "letters"
+        self._between = [space] if is_by_letters and space is not None else []
 
     def _find(self, tokens: Sequence[str], samples: Samples) -> list[Extent | None]:
         """See ``ForcedAligner``."""
@@ -48,12 +48,12 @@ class CtcAligner(ForcedAligner):
         if not known:
             return [None] * len(tokens)
         log_probs = self._recognizer.log_probs(Audio(samples))
-        shift = self._recognizer.frame_shift
         spans = self._search([spelled[index] for index in known], log_probs)
-        found: list[Extent | None] = [None] * len(tokens)
+        second = SAMPLE_RATE / self._recognizer.frame_shift
+        times: list[Times | None] = [None] * len(tokens)
         for index, span in zip(known, spans, strict=False):
-            found[index] = Extent(span.start * shift / SAMPLE_RATE, span.end * shift / SAMPLE_RATE, "aligned")
-        return found
+            times[index] = span.start / second, span.end / second
+        return [span and Extent(*span, "aligned") for span in earlier(times, self._recognizer.lag)]
 
     def _search(self, words: Sequence[Sequence[int]], log_probs: LogProbs) -> list[Span]:
         """Frames of the words; fewer than there are words when they do not fit into the audio."""

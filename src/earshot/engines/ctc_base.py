@@ -30,6 +30,7 @@ class CtcBase(OfflineRecognizer):
     window, overlap: seconds; longer stretches are heard in windows whose log-probabilities are joined in the
     middle of their overlap.
 
+    space: the token that parts words, None where there is none.
     A word's confidence is the geometric mean of the posteriors of its letters, each over the frames in which it
     stands; see ``spell_words``.
     Raises UnsupportedError for a language that the model does not know.
@@ -70,6 +71,7 @@ class CtcBase(OfflineRecognizer):
         self.frame_shift = frame_shift
         self._symbols = tuple(symbols)
         self._places = {symbol: place for place, symbol in enumerate(symbols) if symbol}
+        self.space = self._places.get(delimiter)
         self._delimiter = delimiter
         self._windows = Windows.of(window, overlap, frame_shift)
         self._vocabulary: Vocabulary | None = None
@@ -89,13 +91,13 @@ class CtcBase(OfflineRecognizer):
         check_request(self.name, self.capabilities, grammar, hot_words)
         transcripts = []
         for audio, log_probs in zip(audios, self._heard(audios), strict=True):
-            words = () if log_probs is None else self.decoder.words(log_probs, hot_words=hot_words)
+            words = () if log_probs is None else self._words(log_probs, hot_words)
             transcripts.append(self._transcript(audio, words))
         return transcripts
 
     def tokens_of(self, text: str) -> list[int]:
         """Which tokens write a text, normalised; letters that the net does not know are left out."""
-        places = {**self._places, " ": self._places.get(self._delimiter)}
+        places = {**self._places, " ": self.space}
         known = "".join(letter for letter in normalise(text) if letter in places)
         return [place for letter in " ".join(known.split()) if (place := places[letter]) is not None]
 
@@ -133,12 +135,15 @@ class CtcBase(OfflineRecognizer):
         found = iter(self.hear([audio for audio in audios if audio.samples.any()]))
         return [next(found) if audio.samples.any() else None for audio in audios]
 
+    def _words(self, log_probs: LogProbs, hot_words: Sequence[str] = ()) -> tuple[Word, ...]:
+        """Words with times and confidences; nets differ in when they write what they hear."""
+        return self.decoder.words(log_probs, hot_words=hot_words)
+
     def _searched(self, log_probs: LogProbs, constraint: TokenConstraint, width: int) -> Searched:
-        delimiter = self._places.get(self._delimiter)
-        found = search_ctc(log_probs, self.blank, constraint, width=width, delimiter=delimiter)
+        found = search_ctc(log_probs, self.blank, constraint, width=width, delimiter=self.space)
         written = found[0].text.strip() if found else ""
         free = float(log_probs.max(axis=-1).sum())
-        text = " ".join(word.text for word in self.decoder.words(log_probs))
+        text = " ".join(word.text for word in self._words(log_probs))
         return Searched(tuple(found), written, text, free, is_heard=bool(text))
 
     def _transcript(self, audio: Audio, words: tuple[Word, ...]) -> Transcript:

@@ -39,19 +39,22 @@ _MOST_PADDED = 12_000
 _LEAST_SHARE = 0.7
 """Stretches of one batch are at least this long, as a share of the longest: padding costs as much as sound."""
 
+_MOST_LAG = 1.0
+
 State: TypeAlias = tuple[Matrix, Matrix]
 """Of a net that listens as it goes: hidden and cell, each (layers, 1, size)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a card says of the net. frame_shift: samples from one of its frames to the next."""
+    """What a card says of the net. frame_shift: samples from one of its frames to the next; lag: seconds."""
 
     alphabet: Alphabet
     front_end: FrontEnd
     subsampling: int
     frame_shift: int
     is_streaming: bool
+    lag: float
 
 
 class CtcNet:
@@ -60,6 +63,7 @@ class CtcNet:
     num_threads: of one call; None for all cores.
     card, alphabet, front_end: what the folder holds. subsampling: frames of features in one of the net's;
     frame_shift: samples from one of the net's frames to the next. is_streaming: whether it has a state.
+    lag: seconds by which it writes letters late.
     Raises ModelError when a file is missing or damaged, when card and net do not belong together, or when this
     version computes other features than the card names.
     """
@@ -73,6 +77,7 @@ class CtcNet:
         self.subsampling = facts.subsampling
         self.frame_shift = facts.frame_shift
         self.is_streaming = facts.is_streaming
+        self.lag = facts.lag
         self._session = _load_session(folder, self.card, facts, num_threads)
         self._sizes = _state_sizes(self._session, folder) if facts.is_streaming else []
         self._check_itself()
@@ -202,6 +207,7 @@ def _facts(card: ModelCard, path: Path) -> _Facts:
         _count(card, "subsampling", path, most=64),
         _count(card, "frame_shift", path, most=SAMPLE_RATE),
         card.extra.get("is_streaming") is True,
+        _lag(card, path),
     )
     hop = features.get("hop")
     if isinstance(hop, int) and hop * facts.subsampling != facts.frame_shift:
@@ -216,6 +222,13 @@ def _count(card: ModelCard, key: str, path: Path, *, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ModelError(f"{path}: {key!r} is {value!r}, and should be from 1 to {most}", fix=_FIX)
     return value
+
+
+def _lag(card: ModelCard, path: Path) -> float:
+    value = card.extra.get("lag", 0.0)
+    if not isinstance(value, int | float) or not abs(value) < _MOST_LAG:
+        raise ModelError(f"{path}: 'lag' is {value!r}, and should be less than a second", fix=_FIX)
+    return float(value)
 
 
 def _load_session(folder: Path, card: ModelCard, facts: _Facts, num_threads: int | None) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from earshot.core.types import Samples, Word
 from earshot.decoding.ctc import LogProbs
-from earshot.decoding.ctc_decoder import CtcDecoder
 from earshot.engines.ctc_front_ends import Matrix
 from earshot.engines.ctc_net import CtcNet, State
 from earshot.engines.streaming import UNMARKED, with_stable
@@ -22,18 +22,22 @@ class CtcUtterance:
 
     Features of the whole utterance are computed anew (9 ms for a minute); frames that are as they were when the
     net heard them are not heard again. Should one have changed, it hears everything again.
+
+    words: makes words of log-probabilities.
     """
 
-    def __init__(self, net: CtcNet, decoder: CtcDecoder, language: str | None) -> None:
+    def __init__(
+        self, net: CtcNet, words: Callable[[LogProbs], tuple[Word, ...]], language: str | None
+    ) -> None:
         self.language = language
         self._net = net
-        self._decoder = decoder
+        self._words_of = words
         self._words: tuple[Word, ...] = ()
         self._past = _Past()
 
     def decode(self, samples: Samples, num_stable: int = 0) -> tuple[Word, ...]:
         """See ``OpenUtterance``."""
-        words = self._decoder.words(self.log_probs(samples))
+        words = self._words_of(self.log_probs(samples))
         self._words = with_stable(self._words[:num_stable], words)
         return self._words
 
