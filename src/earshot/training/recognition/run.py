@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ from earshot.core.errors import TrainingError
 from earshot.core.files import atomic_text
 from earshot.core.optional import require
 from earshot.core.progress import ProgressCallback
+from earshot.core.types import Audio
 from earshot.decoding.alphabet import Alphabet
 from earshot.engines.ctc_front_ends import front_end_facts, num_frames
-from earshot.training.recognition.corpus import Corpus, alphabet_for, load_corpus, load_manifests
+from earshot.engines.ctc_lag import remember_lag
+from earshot.training.recognition.corpus import Corpus, Side, alphabet_for, load_corpus, load_manifests
 from earshot.training.recognition.exporting import Exported, export, subsampling_of
 from earshot.training.recognition.feeding import Feed, feature_source, statistics
 from earshot.training.recognition.judging import Judge, Judged
@@ -147,6 +149,7 @@ def train_recognizer(
     exported = _exported(name or folder.name, licence, options, corpus, features, training, judged)
     if rank == 0:
         export(training.average, folder / MODEL, exported)
+        remember_lag(folder / MODEL, _spoken(corpus.train))
     return Trained(folder / MODEL, tuple(training.curve), judged, num_parameters(net), is_first=rank == 0)
 
 
@@ -157,6 +160,12 @@ def _bound_memory() -> None:
     slower. Read at the first product of all, and what the user has set comes first.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+
+
+def _spoken(side: Side) -> Iterator[tuple[Audio, str]]:
+    """Sounds and what is said in them."""
+    for place, text in zip(side.places, side.texts, strict=True):
+        yield Audio(side.sounds[place]), text
 
 
 def _tell_corpus(corpus: Corpus, tell: Callable[[str], object]) -> None:
