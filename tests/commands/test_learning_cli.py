@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.command import assert_one_line_error, earshot, earshot_process
@@ -35,6 +36,24 @@ def test_a_folder_teaches_and_a_sentence_is_searched(tmp_path: Path) -> None:
     assert_one_line_error(earshot("spot", sound, "--only", "light of"), "light on")
 
 
+def test_of_a_folder_what_nobody_could_learn_from_is_left_out_and_told(tmp_path: Path) -> None:
+    folder = tmp_path / "light"
+    lesson(folder, FIRST)
+    write(folder / "silent.wav", np.zeros(16_000))
+    (folder / "broken.wav").write_bytes(b"no sound")
+    result = earshot("teach", "light on", "--from", folder)
+    assert result.status == 0
+    assert result.output.startswith("light on: learned from 3 recordings\n")
+    broken, silent = result.error_lines
+    assert "left out" in silent
+    assert "silent.wav is digital silence" in silent
+    assert "broken.wav" in broken
+    for path in folder.glob("*-*.wav"):
+        path.unlink()
+    assert_one_line_error(earshot("teach", "other", "--from", folder), "none of 2 recordings")
+    assert_one_line_error(earshot("teach", "other", folder / "silent.wav"), "digital silence")
+
+
 def test_an_event_is_corrected_by_its_number(tmp_path: Path) -> None:
     earshot("teach", "light on", *lesson(tmp_path, FIRST))
     earshot("teach", "light off", *lesson(tmp_path, SECOND))
@@ -59,7 +78,6 @@ def test_an_event_is_corrected_by_its_number(tmp_path: Path) -> None:
 def test_listen_writes_only_what_follows_the_wake_word(tmp_path: Path) -> None:
     earshot("teach", "wake", *lesson(tmp_path, FIRST))
     sound = [piece(4.92, 6.26), stream(FIRST), piece(32.6, 35.5), stream(), stream(), stream(), stream()]
-    import numpy as np
 
     path = write(tmp_path / "a.wav", np.concatenate(sound))
     result = earshot("listen", "--wake", "wake", "--from-file", path, "--speed", "0", "--no-journal", "--json")

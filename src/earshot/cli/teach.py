@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -55,7 +55,7 @@ Examples:
     "folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Learn from all recordings in it: of hundreds, by many voices, a better line is learned.",
+    help="Learn from all fit recordings in it: of hundreds, by many voices, a better line is learned.",
 )
 @click.option("--heard", is_flag=True, help="List the last events of 'earshot spot', by number.")
 @click.option(
@@ -111,8 +111,6 @@ def teach(
         raise click.UsageError("name the word to teach")
     if Path(label).suffix and Path(label).is_file():
         raise click.UsageError(f"{label} is a recording; name the word first: earshot teach WORD {label} …")
-    if folder is not None:
-        files = (*files, *_recordings_in(folder))
     if forget:
         store.forget(label)
         HeardLog(store).forget(label)
@@ -121,7 +119,7 @@ def teach(
     if new_label is not None:
         click.echo(f"{label} is now {store.rename(label, new_label).label}")
         return 0
-    return _teach(store, label, files, sound, recordings, more=more, reject=reject)
+    return _teach(store, label, files, folder, sound, recordings, more=more, reject=reject)
 
 
 def _list(store: CommandStore) -> int:
@@ -180,10 +178,41 @@ def _recordings_in(folder: Path) -> list[Path]:
     return found
 
 
+def _takes_in(folder: Path) -> list[tuple[str, Samples]]:
+    """What a word can be taught from in a folder; of hundreds a bad one is told and left out."""
+    from earshot.commands.takes import fit_recordings
+
+    read, refusals = [], []
+    paths = _recordings_in(folder)
+    for path in paths:
+        try:
+            read += read_takes((path,))
+        except AudioError as error:
+            refusals.append(error)
+    fit, unfit = fit_recordings(read)
+    refusals += unfit
+    if not fit:
+        raise AudioError(
+            f"a word can be taught from none of {len(paths)} recordings in {folder}: {refusals[0].message}",
+            fix=refusals[0].fix,
+        )
+    complain_of([f"left out: {error.message}" for error in refusals])
+    return fit
+
+
+def complain_of(warnings: Sequence[str]) -> None:
+    """Tell the first of them, and how many more there are."""
+    for warning in warnings[:_MAX_WARNINGS]:
+        complain(f"warning: {warning}")
+    if len(warnings) > _MAX_WARNINGS:
+        complain(f"warning: and {len(warnings) - _MAX_WARNINGS} more")
+
+
 def _teach(
     store: CommandStore,
     label: str,
     files: tuple[Path, ...],
+    folder: Path | None,
     sound: SoundOptions,
     count: int,
     *,
@@ -197,18 +226,18 @@ def _teach(
     teacher = Teacher(store, Embedder())
     if not more and not reject:
         teacher.check_is_new(label)
-    with ExitStack() as stack:
-        takes = read_takes(files) if files else record_takes(label, sound, count, stack)
+    if files or folder is not None:
+        takes = [*read_takes(files), *(_takes_in(folder) if folder is not None else [])]
+    else:
+        with ExitStack() as stack:
+            takes = record_takes(label, sound, count, stack)
     if reject:
         for _, samples in takes:
             teacher.learn(label, samples, "rejected")
         click.echo(f"{label}: {len(takes)} rejected")
         return 0
     report = teacher.teach(label, takes, is_added=more)
-    for warning in report.warnings[:_MAX_WARNINGS]:
-        complain(f"warning: {warning}")
-    if len(report.warnings) > _MAX_WARNINGS:
-        complain(f"warning: and {len(report.warnings) - _MAX_WARNINGS} more")
+    complain_of(report.warnings)
     for line in report_lines(report):
         click.echo(line)
     return 0

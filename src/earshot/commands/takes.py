@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,24 @@ def check_take(samples: Samples, name: str) -> Take:
     # The detector needs a moment to be sure of a short clip.
     is_speech = bool(probabilities.max(initial=0.0) >= 0.3)
     return Take(name, samples[first:last].copy(), is_speech, tuple(_warnings(samples, first, last, is_speech)))
+
+
+def fit_recordings(
+    recordings: Iterable[tuple[str, Samples]],
+) -> tuple[list[tuple[str, Samples]], list[AudioError]]:
+    """Those that a word can be taught from, and for each of the others why not.
+
+    recordings: names and float32 samples at 16 kHz.
+    """
+    fit, refusals = [], []
+    for name, samples in recordings:
+        try:
+            check_take(samples, name)
+        except AudioError as error:
+            refusals.append(error)
+        else:
+            fit.append((name, samples))
+    return fit, refusals
 
 
 def _warnings(samples: Samples, first: int, last: int, is_speech: bool) -> list[str]:

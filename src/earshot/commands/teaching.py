@@ -65,7 +65,8 @@ class Teacher:
 
         is_added: more recordings of a command that is known already.
         Nothing is kept where something is refused. Raises AudioError for a recording that nobody could learn
-        from, and CommandError where the recordings are of different words, or the label is taken.
+        from (``fit_recordings`` leaves those out), and CommandError where the recordings are of different
+        words, or the label is taken.
         """
         label = check_label(label)
         if not recordings:
