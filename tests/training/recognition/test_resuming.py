@@ -85,9 +85,7 @@ def test_signals_are_handled_as_before_afterwards(language: Path, tmp_path: Path
     before = signal.getsignal(signal.SIGINT)
     options = RunOptions.from_dict(options_for(language, learning={"epochs": 1}))
     with pytest.raises(KeyboardInterrupt):
-        train_recognizer(
-            options, tmp_path, watch=lambda *_: signal.raise_signal(signal.SIGINT) or os.kill(os.getpid(), 2)
-        )
+        train_recognizer(options, tmp_path, watch=interrupting(1))
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +24,10 @@ class AtomicCheckpoints(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, *_storage: Any, **_options: Any) -> None:
         """Raises OutputError."""
+        content = io.BytesIO()  # torch hides in errors of its own why a file cannot be written
+        torch.save(checkpoint, content)
         with atomic_binary(Path(path)) as file:
-            torch.save(checkpoint, file)
+            file.write(content.getbuffer())
 
     def load_checkpoint(self, path: Any, *_place: Any, **_options: Any) -> Any:
         """Raises TrainingError when it is none."""

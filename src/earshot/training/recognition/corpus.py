@@ -145,8 +145,9 @@ def _side(
         seconds = sounds.duration(place) / SAMPLE_RATE
         foreign = alphabet.foreign(utterance.text or "")
         if place in sounds.silent:
-            reason = f"recording that cannot be read: {sounds.silent[place]}"
-        elif utterance.text is None or not letters_of(utterance.text):
+            left_out.add("recording without sound", f"{manifest.place(place)}: {sounds.silent[place]}")
+            continue
+        if utterance.text is None or not letters_of(utterance.text):
             reason = "no text"
         elif seconds < options.min_duration or seconds > options.max_duration:
             reason = f"not {options.min_duration:g} to {options.max_duration:g} s long"
@@ -190,6 +191,8 @@ def _read_all(paths: Sequence[str], options: DataOptions, tell: Tell) -> Manifes
     manifests = [read_manifest(Path(one), skips_bad=options.skip_bad) for one in paths]
     if bad := [one for manifest in manifests for one in manifest.bad_lines]:
         tell(f"left out: {len(bad)} × bad line of a manifest (first: {bad[0]})")
+    if not any(manifests):
+        raise TrainingError(f"no utterance stands in {', '.join(paths)}", fix="name another manifest")
     if len(manifests) == 1:
         return manifests[0]
     utterances = [one for manifest in manifests for one in manifest]

@@ -32,7 +32,7 @@ from earshot.training.recognition.page import write_page
 if TYPE_CHECKING:
     from earshot.training.recognition.module import EpochResult, RecognizerTraining
 
-RUN, LOG, PAGE, MODEL = "run.json", "log.jsonl", "training.html", "model"
+MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,69 +75,42 @@ def train_recognizer(
     for library, what in (("torch", "training"), ("pytorch_lightning", "training"), ("onnx", "export")):
         require(library, extra="train", purpose=what)
     _bound_memory()
-    from earshot.training.recognition.checkpoints import LAST, check_same, read_checkpoint
+    from earshot.training.recognition.checkpoints import LAST, read_checkpoint
+    from earshot.training.recognition.initial import begin_with
     from earshot.training.recognition.module import RecognizerTraining, fit
     from earshot.training.recognition.nets.parts import num_parameters
 
     if (folder / LAST).exists() and not is_resumed:
         raise TrainingError(f"{folder} holds a training already", fix="--resume it, or name another folder")
-    spec = find_net(options.net.name)
-    features = front_end_facts(options.features.name or spec.features, options.features.num_features)
-    if spec.is_streaming and not features["streams"]:
-        raise TrainingError(
-            f"{features['name']} looks at whole utterances, and {options.net.name} is to stream",
-            fix="take features 'log-mel' for it",
-        )
-    begun = read_checkpoint(folder / LAST) if is_resumed else None
     rank, world = _place_of(num_processes)
     if rank:  # one of them tells what all of them find
         tell, progress = _silently, None
-    manifests = load_manifests(options.data, tell)
-    texts = [one.text for one in manifests[0] if one.text]
-    alphabet = alphabet_for(texts, options.alphabet)
+    features = _features(options)
     facts = {"net": {"name": options.net.name, **options.net.options}, "features": features}
-    if begun is not None:
-        check_same(begun["earshot"], alphabet, facts)
-    zeros = np.zeros(features["num_features"], np.float32)
-    subsampling = subsampling_of(
-        build_net(options.net.name, options.net.options, len(alphabet), zeros, zeros + 1)
-    )
-    fastest = max(1.0, *options.augmentation.speeds)
-
-    def frames_of(num_samples: int) -> int:
-        return -(-num_frames(features, round(num_samples / fastest)) // subsampling)
-
-    corpus = load_corpus(
-        manifests, options.data, alphabet, folder / "cache", frames_of=frames_of, progress=progress
-    )
-    _tell_corpus(corpus, tell)
-    _remember(folder, options, corpus, features)
-    sources = [
+    begun = read_checkpoint(folder / LAST) if is_resumed else None
+    corpus = _corpus(options, folder, facts, begun, tell, progress)
+    tell_corpus(corpus, tell)
+    remember(folder, options, corpus, features)
+    learned, judging = (
         feature_source(side, features, augmentation, folder / "cache", tell=tell)
         for side, augmentation in (
             (corpus.train, options.augmentation),
-            (
-                corpus.dev,
-                dataclasses.replace(options.augmentation, speeds=(1.0,), noise=None, rooms=None, volume_db=0),
-            ),
+            (corpus.dev, AugmentationOptions(speeds=(1.0,))),
         )
-    ]
-    mean, deviation = statistics(sources[0], len(corpus.train))
-    torch = require("torch", extra="train", purpose="training")
-    torch.manual_seed(options.learning.seed)
-    net = build_net(options.net.name, options.net.options, len(alphabet), mean, deviation)
+    )
+    net = _net(options, corpus, learned)
     if init_from is not None and not is_resumed:
-        tell(_begin_with(net, alphabet, init_from))
-    feed = Feed(corpus.train, sources[0], options.augmentation, options.learning, rank=rank, num_ranks=world)
-    judge = Judge(corpus.dev, sources[1], alphabet)
+        tell(begin_with(net, corpus.alphabet, init_from))
+    feed = Feed(corpus.train, learned, options.augmentation, options.learning, rank=rank, num_ranks=world)
+    judge = Judge(corpus.dev, judging, corpus.alphabet)
     tell(f"net           {options.net.name}, {num_parameters(net):,} parameters, {features['name']}")
 
     def told(result: EpochResult, judged: Judged) -> None:
-        _write_epoch(folder, training, judged)
+        write_epoch(folder, training, judged)
         if watch is not None:
             watch(result, judged)
 
-    training = RecognizerTraining(net, feed, judge, alphabet, options.learning, facts=facts, tell=told)
+    training = RecognizerTraining(net, feed, judge, corpus.alphabet, options.learning, facts=facts, tell=told)
     if begun is not None and _is_done(begun["earshot"], options.learning):
         training.on_load_checkpoint(begun)
         training.load_state_dict(begun["state_dict"])
@@ -146,11 +119,58 @@ def train_recognizer(
     if training.best:
         training.average.load_state_dict(training.best)
     judged = judge(training.average)
-    exported = _exported(name or folder.name, licence, options, corpus, features, training, judged)
     if rank == 0:
-        export(training.average, folder / MODEL, exported)
+        said = description(name or folder.name, licence, options, corpus, features, training, judged)
+        export(training.average, folder / MODEL, said)
         remember_lag(folder / MODEL, _spoken(corpus.train))
     return Trained(folder / MODEL, tuple(training.curve), judged, num_parameters(net), is_first=rank == 0)
+
+
+def _features(options: RunOptions) -> dict[str, Any]:
+    """Facts of the front end. Raises TrainingError where the net streams and it does not."""
+    spec = find_net(options.net.name)
+    features = front_end_facts(options.features.name or spec.features, options.features.num_features)
+    if spec.is_streaming and not features["streams"]:
+        raise TrainingError(
+            f"{features['name']} looks at whole utterances, and {options.net.name} is to stream",
+            fix="take features 'log-mel' for it",
+        )
+    return features
+
+
+def _corpus(
+    options: RunOptions,
+    folder: Path,
+    facts: Mapping[str, Any],
+    begun: Mapping[str, Any] | None,
+    tell: Callable[[str], object],
+    progress: ProgressCallback | None,
+) -> Corpus:
+    """What is learned from. Raises TrainingError where a run that was begun had other facts or letters."""
+    features = facts["features"]
+    manifests = load_manifests(options.data, tell)
+    alphabet = alphabet_for([one.text for one in manifests[0] if one.text], options.alphabet)
+    if begun is not None:
+        from earshot.training.recognition.checkpoints import check_same
+
+        check_same(begun["earshot"], alphabet, facts)
+    zeros = np.zeros(features["num_features"], np.float32)
+    trial = build_net(options.net.name, options.net.options, len(alphabet), zeros, zeros + 1)
+    subsampling, fastest = subsampling_of(trial), max(1.0, *options.augmentation.speeds)
+
+    def frames_of(num_samples: int) -> int:
+        return -(-num_frames(features, round(num_samples / fastest)) // subsampling)
+
+    return load_corpus(
+        manifests, options.data, alphabet, folder / "cache", frames_of=frames_of, progress=progress
+    )
+
+
+def _net(options: RunOptions, corpus: Corpus, source: FeatureSource) -> Any:
+    """With the weights of the run's seed."""
+    mean, deviation = statistics(source, len(corpus.train))
+    require("torch", extra="train", purpose="training").manual_seed(options.learning.seed)
+    return build_net(options.net.name, options.net.options, len(corpus.alphabet), mean, deviation)
 
 
 def _bound_memory() -> None:
@@ -166,58 +186,6 @@ def _spoken(side: Side) -> Iterator[tuple[Audio, str]]:
     """Sounds and what is said in them."""
     for place, text in zip(side.places, side.texts, strict=True):
         yield Audio(side.sounds[place]), text
-
-
-def _tell_corpus(corpus: Corpus, tell: Callable[[str], object]) -> None:
-    for what, side in (("learns from", corpus.train), ("judged by", corpus.dev)):
-        speakers = len({one.speaker for one in side.utterances} - {None})
-        hours = sum(side.durations) / 3600
-        tell(f"{what:<13} {len(side)} utterances, {hours:.2f} h, {speakers or 'unknown'} speakers")
-    shared = {one.speaker for one in corpus.train.utterances} & {one.speaker for one in corpus.dev.utterances}
-    if known := sorted(str(one) for one in shared - {None}):
-        tell(f"warning: speakers on both sides, so other people are heard worse: {', '.join(known[:5])}")
-    for line in corpus.left_out.lines():
-        tell(line)
-    letters = " ".join(one for one in corpus.alphabet.symbols[1:] if len(one) == 1)
-    tell(f"alphabet      {len(corpus.alphabet)} symbols: {letters}")
-
-
-def _remember(folder: Path, options: RunOptions, corpus: Corpus, features: Mapping[str, Any]) -> None:
-    """What the run is, beside its checkpoints."""
-    facts = {
-        "options": options.to_dict(),
-        "alphabet": corpus.alphabet.to_json(),
-        "features": dict(features),
-        "languages": list(corpus.languages),
-    }
-    with atomic_text(folder / RUN) as file:
-        json.dump(facts, file, indent=2, ensure_ascii=False)
-
-
-def _begin_with(net: Any, alphabet: Alphabet, folder: Path) -> str:
-    """Weights of another run's best net, wherever names and shapes agree; the head's by their symbols."""
-    from earshot.training.recognition.checkpoints import LAST, alphabet_of, read_checkpoint
-
-    state = read_checkpoint(folder / LAST)
-    before = alphabet_of(state["earshot"])
-    averaged = {key.removeprefix("average."): value for key, value in state["state_dict"].items()}
-    theirs, mine = state["earshot"]["best"] or averaged, net.state_dict()
-    taken = learned = 0
-    learns = {key for key, _ in net.named_parameters()}
-    for key, value in mine.items():
-        if key.startswith("head."):
-            for place, symbol in enumerate(alphabet.symbols):
-                if symbol in before.symbols and theirs[key].shape[1:] == value.shape[1:]:
-                    value[place] = theirs[key][before.symbols.index(symbol)]
-        elif key in theirs and theirs[key].shape == value.shape:
-            value.copy_(theirs[key])
-            taken += 1
-            learned += key in learns
-    if not learned:
-        raise TrainingError(f"{folder} holds another kind of net", fix="name the same [net] and [features]")
-    net.load_state_dict(mine)
-    known = len({*alphabet.symbols} & {*before.symbols})
-    return f"begins with    {taken} of {len(mine)} parts of {folder.name}, {known} of {len(alphabet)} symbols"
 
 
 def _is_done(state: Mapping[str, Any], options: LearningOptions) -> bool:
@@ -237,52 +205,3 @@ def _place_of(num_processes: int) -> tuple[int, int]:
             )
         return 0, 1
     return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))), world
-
-
-def _write_epoch(folder: Path, training: RecognizerTraining, judged: Judged) -> None:
-    results = [dataclasses.asdict(one) for one in training.curve]
-    with atomic_text(folder / LOG) as file:
-        file.writelines(json.dumps(one) + "\n" for one in results)
-    write_page(folder / PAGE, training.curve, judged)
-
-
-def _exported(
-    name: str,
-    licence: str | None,
-    options: RunOptions,
-    corpus: Corpus,
-    features: Mapping[str, Any],
-    training: RecognizerTraining,
-    judged: Judged,
-) -> Exported:
-    from earshot.models.names import model_name_from
-
-    dev = corpus.dev
-    return Exported(
-        name=model_name_from(name),
-        alphabet=corpus.alphabet,
-        features=features,
-        net=options.net.name,
-        options={**options_of(options.net.name), **options.net.options},
-        is_streaming=find_net(options.net.name).is_streaming,
-        languages=corpus.languages,
-        licence=licence,
-        description=f"{options.net.name}, trained on {sum(corpus.train.durations) / 3600:.2f} h",
-        metrics={
-            "character_error_rate": _rounded(judged.character_error_rate),
-            "word_error_rate": _rounded(judged.word_error_rate),
-            "data": f"{len(dev)} utterances that chose the weights, {sum(dev.durations) / 3600:.2f} h",
-        },
-        training={
-            "options": options.to_dict(),
-            "epochs": len(training.curve),
-            "steps": training.step,
-            "minutes": round(training.seconds / 60, 1),
-            "hours": round(sum(corpus.train.durations) / 3600, 3),
-            "utterances": len(corpus.train),
-        },
-    )
-
-
-def _rounded(rate: float) -> float | None:
-    return round(rate, 4) if math.isfinite(rate) else None

@@ -129,4 +129,5 @@ def _read(utterance: Utterance) -> npt.NDArray[np.int16] | str:
         return "it holds no sound there"
     if not np.isfinite(samples).all():
         return "it holds numbers that are no sound"
-    return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
+    rounded = np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
+    return rounded if rounded.any() else "it is silent from end to end"
