@@ -49,7 +49,7 @@ from earshot.corpora.manifest import Manifest
 from earshot.corpora.sound import read_utterance
 from earshot.corpora.utterance import Utterance
 from earshot.decoding.alphabet import Alphabet
-from earshot.engines.ctc_front_ends import front_end_facts
+from earshot.engines.ctc_front_ends import front_end_facts, num_frames
 from earshot.training.recognition import feeding
 from earshot.training.recognition.batching import padding_waste, plan_batches
 from earshot.training.recognition.corpus import load_corpus
@@ -148,7 +148,9 @@ class Ours:
         alphabet = Alphabet.of_letters(letters_in(self._data))
         manifests = Manifest(tuple(self._data[0])), Manifest(tuple(self._data[1]))
         cache = self._folder / "cache"
-        corpus = load_corpus(manifests, DataOptions(), alphabet, cache, frames_a_second=100)
+        corpus = load_corpus(
+            manifests, DataOptions(), alphabet, cache, frames_of=lambda count: num_frames(facts, count)
+        )
         sources = [feeding.feature_source(side, facts, PLAIN, cache) for side in (corpus.train, corpus.dev)]
         judge = Judge(corpus.dev, sources[1], alphabet)
         options = LearningOptions(
