@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,23 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from earshot.core.errors import TrainingError
-from earshot.core.files import atomic_text
 from earshot.core.optional import require
 from earshot.core.progress import ProgressCallback
 from earshot.core.types import Audio
-from earshot.decoding.alphabet import Alphabet
 from earshot.engines.ctc_front_ends import front_end_facts, num_frames
 from earshot.engines.ctc_lag import remember_lag
 from earshot.training.recognition.corpus import Corpus, Side, alphabet_for, load_corpus, load_manifests
-from earshot.training.recognition.exporting import Exported, export, subsampling_of
-from earshot.training.recognition.feeding import Feed, feature_source, statistics
+from earshot.training.recognition.exporting import export, subsampling_of
+from earshot.training.recognition.feeding import FeatureSource, Feed, feature_source, statistics
 from earshot.training.recognition.judging import Judge, Judged
-from earshot.training.recognition.nets import build_net, find_net, options_of
-from earshot.training.recognition.options import LearningOptions, RunOptions
-from earshot.training.recognition.page import write_page
+from earshot.training.recognition.nets import build_net, find_net
+from earshot.training.recognition.options import AugmentationOptions, LearningOptions, RunOptions
+from earshot.training.recognition.records import description, remember, tell_corpus, write_epoch
 
 if TYPE_CHECKING:
-    from earshot.training.recognition.module import EpochResult, RecognizerTraining
+    from earshot.training.recognition.module import EpochResult
 
 MODEL = "model"
 
