@@ -208,3 +208,37 @@ def test_mistakes_are_one_line(
     before = (tmp_path / "tone.wav").read_bytes()
     assert_one_line_error(earshot("inspect", *arguments), told, status=status)
     assert (tmp_path / "tone.wav").read_bytes() == before
+
+
+@needs_matplotlib
+def test_what_a_net_of_commands_saw_is_told_and_drawn(
+    capsys: pytest.CaptureFixture[str], sample: Audio, tmp_path: Path
+) -> None:
+    pause = np.zeros(16_000, np.float32)
+    # A word of a story, cut out: whatever the net takes it for.
+    word = sample.samples[int(4.92 * 16_000) : int(5.5 * 16_000)]
+    path = write(tmp_path / "word.wav", np.concatenate([pause, word, pause]))
+    plain, seen = tmp_path / "plain.png", tmp_path / "seen.png"
+    inspect(capsys, path, "-o", plain)
+    summary, _ = inspect(capsys, path, "--net", "commands12", "-o", seen)
+    time, label, probability = summary["commands"].split()
+    assert 1 <= float(time) <= 1.6
+    assert label in {
+        "yes",
+        "no",
+        "up",
+        "down",
+        "left",
+        "right",
+        "on",
+        "off",
+        "stop",
+        "go",
+        "silence",
+        "unknown",
+    }
+    assert 0 < float(probability) <= 1
+    assert len(pixels(seen)) > len(pixels(plain)) + 150
+    summary, _ = inspect(capsys, write(tmp_path / "silence.wav", pause), "--net", "commands12")
+    assert summary["commands"].startswith("nothing")
+    assert_one_line_error(earshot("inspect", path, "--net", tmp_path / "absent"), "absent")

@@ -17,7 +17,18 @@ from earshot.cli._progress import batch_progress
 from earshot.core.optional import require
 from earshot.core.types import Transcript
 from earshot.text.formats import read_transcript
-from earshot.visual import Report, decibels, draw, excerpt, save_figure, show_figure, survey
+from earshot.visual import (
+    Image,
+    Label,
+    NetPicture,
+    Report,
+    decibels,
+    draw,
+    excerpt,
+    save_figure,
+    show_figure,
+    survey,
+)
 from earshot.visual.figure import check_suffix, clock_text
 
 QUIET_PEAK_DB = -35.0
@@ -61,6 +72,12 @@ def seconds(context: click.Context, option: click.Parameter, value: str | None) 
     type=click.Path(path_type=Path),
     help="Take the words from this transcript (json, srt, vtt, ctm, TextGrid …).",
 )
+@click.option(
+    "--net",
+    "net_name",
+    metavar="FOLDER",
+    help="Show what this net of commands saw and heard: a folder, or commands12, the one that ships.",
+)
 @engine_options
 def inspect_command(
     recording: Path,
@@ -71,6 +88,7 @@ def inspect_command(
     channel: int | None,
     words: bool,
     transcript_path: Path | None,
+    net_name: str | None,
     engine: str,
     model: str | None,
     language: str | None,
@@ -79,8 +97,8 @@ def inspect_command(
 ) -> None:
     """Look at a recording: its format, level, clipping, noise and speech, and a picture of it.
 
-    The picture shows waveform, speech, spectrogram, log-mel, MFCC and words on one time axis; it needs
-    matplotlib (pip install 'earshot[plot]').
+    The picture shows waveform, speech, spectrogram, log-mel, MFCC, what a net of commands saw, and words on one
+    time axis; it needs matplotlib (pip install 'earshot[plot]').
     """
     if duration is not None and duration <= 0:
         raise click.BadParameter("a duration is positive", param_hint="--duration")
@@ -107,6 +125,12 @@ def inspect_command(
         with opened() as reader:
             transcript = _transcribe(reader, start, engine, model, language, device, threads)
         click.echo(f"words       {transcript.text or 'none'}")
+    net = None
+    if net_name is not None:
+        with opened() as reader:
+            net = _seen_by(net_name, reader, start)
+        heard = ", ".join(f"{clock_text(label.middle, 0)} {label.text}" for label in net.labels)
+        click.echo(f"commands    {heard or 'nothing of a length of a word stands between two pauses'}")
     if not has_picture:
         return
     figure = draw(
@@ -114,6 +138,7 @@ def inspect_command(
         title=recording.name,
         subtitle=subtitle(seen.report, channel),
         transcript=transcript,
+        net=net,
         on_screen=show,
     )
     if output is not None:
@@ -121,6 +146,24 @@ def inspect_command(
         click.echo(f"picture     {output}")
     if show:
         show_figure(figure)
+
+
+def _seen_by(name: str, reader: AudioReader, start: float) -> NetPicture:
+    """What a net of commands looks at, and what it takes it for."""
+    from earshot.audio.resample import resampled
+    from earshot.commands.net import SHIPPED, CommandNet
+    from earshot.commands.net_sight import sights
+
+    net = CommandNet.load(None if name == SHIPPED.name else Path(name))
+    seen = sights(net, resampled(reader, reader.info.sample_rate))
+    return NetPicture(
+        Path(name).name,
+        [Image(sight.features, start + sight.start, start + sight.end) for sight in seen],
+        [
+            Label(f"{sight.label.strip('_')} {sight.probability:.2f}", start + sight.start, start + sight.end)
+            for sight in seen
+        ],
+    )
 
 
 def _transcribe(

@@ -35,14 +35,19 @@ class Refused:
 
 def one_second(samples: Samples, num_samples: int = CLIP_SAMPLES) -> Samples:
     """Of that length: shorter clips get zeros on both sides, of longer ones the loudest second is kept."""
-    lacking = num_samples - len(samples)
-    if lacking == 0:
-        return samples
-    if lacking > 0:
-        return np.pad(samples, (lacking // 2, lacking - lacking // 2))
-    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
-    start = int(np.argmax(energy[num_samples:] - energy[:-num_samples]))
+    start = start_of_second(samples, num_samples)
+    if start < 0 or len(samples) < num_samples:
+        return np.pad(samples, (-start, num_samples - len(samples) + start))
     return samples[start : start + num_samples]
+
+
+def start_of_second(samples: Samples, num_samples: int = CLIP_SAMPLES) -> int:
+    """Where ``one_second`` begins in a clip; below 0 where zeros come first."""
+    lacking = num_samples - len(samples)
+    if lacking >= 0:
+        return -(lacking // 2)
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    return int(np.argmax(energy[num_samples:] - energy[:-num_samples]))
 
 
 def load_clip(path: Path) -> Samples:

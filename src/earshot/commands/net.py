@@ -66,6 +66,10 @@ class CommandNet:
         """
         return np.asarray(self.classify_all([samples])[0], np.float32)
 
+    def features(self, samples: Samples) -> npt.NDArray[np.float32]:
+        """What it is fed of one clip, float32 (n,) at 16 kHz; the shape is the front end's."""
+        return self._front_end(one_second(np.nan_to_num(samples).astype(np.float32, copy=False)))
+
     def classify_all(self, clips: Sequence[Samples], *, shifts: Sequence[int] = (0,)) -> Probabilities:
         """Of several clips: float32 (clips, classes). shifts: samples; their predictions are averaged."""
         if not clips:

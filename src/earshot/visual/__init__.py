@@ -10,13 +10,17 @@ Importing it loads no matplotlib; drawing does (``pip install 'earshot[plot]'``)
 
 from earshot.visual.excerpt import excerpt
 from earshot.visual.figure import draw, save_figure, show_figure
+from earshot.visual.labels import Label
 from earshot.visual.level import LevelMeter, Levels, decibels
+from earshot.visual.panels import NetPicture
 from earshot.visual.survey import Image, Pictures, Region, Report, Survey, survey
 
 __all__ = [
     "Image",
+    "Label",
     "LevelMeter",
     "Levels",
+    "NetPicture",
     "Pictures",
     "Region",
     "Report",

@@ -19,8 +19,10 @@ from earshot.visual.panels import (
     FAINT,
     INK,
     WORD_SIZE,
+    NetPicture,
     draw_log_mel,
     draw_mfcc,
+    draw_net,
     draw_spectrogram,
     draw_speech,
     draw_waveform,
@@ -51,6 +53,7 @@ _LEFT, _WIDTH, _RIGHT = 0.86, 11.3, 0.84
 _BAR_GAP, _BAR_WIDTH = 0.14, 0.13
 _TOP, _GAP, _TIME_AXIS, _BOTTOM = 0.74, 0.15, 0.32, 0.14
 _HEIGHTS = {"waveform": 1.45, "speech": 0.36, "spectrogram": 2.0, "log-mel": 1.75, "mfcc": 1.2}
+_NET_HEIGHT = 1.35
 _LANE = 0.19
 _MAX_LANES = 4
 
@@ -75,11 +78,13 @@ def draw(
     title: str,
     subtitle: str = "",
     transcript: Transcript | None = None,
+    net: NetPicture | None = None,
     on_screen: bool = False,
 ) -> Any:
     """A matplotlib figure of a survey that has pictures.
 
     transcript: its words (or segments, where words have no times) are written under the time axis.
+    net: what a net saw of the recording gets a panel of its own.
     on_screen: makes a window of it for ``show_figure``.
     Raises MissingExtraError without matplotlib, EarshotError when there is no screen or hardly a sample.
     """
@@ -93,17 +98,20 @@ def draw(
     start, end = report.start, report.start + report.duration
     with _style():
         words = _arranged(labels_of(transcript, start, end), start, end) if transcript is not None else None
-        figure = _new_figure(_height(words), on_screen)
-        panels, bars = _panels(figure, words, start, end)
+        heights = _HEIGHTS if net is None else {**_HEIGHTS, "net": _NET_HEIGHT}
+        figure = _new_figure(_height(heights, words), on_screen)
+        panels, bars = _panels(figure, heights, words, start, end)
         draw_waveform(panels["waveform"], pictures.envelope, report.regions)
         draw_speech(panels["speech"], pictures.speech, report.regions)
         draw_spectrogram(figure, panels["spectrogram"], bars["spectrogram"], pictures, report.bandwidth)
         draw_log_mel(figure, panels["log-mel"], bars["log-mel"], pictures)
         draw_mfcc(figure, panels["mfcc"], bars["mfcc"], pictures.mfcc)
+        if net is not None:
+            draw_net(figure, panels["net"], bars["net"], net)
         if words is not None:
             draw_words(panels["words"], words.labels, words.lanes, words.num_lanes)
             mark_words([panels["spectrogram"], panels["log-mel"]], words.labels)
-        _time_axis(panels, start, end)
+        _time_axis(panels, list(heights)[-1], start, end)
         _titles(figure, title, subtitle)
     return figure
 
@@ -179,9 +187,9 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _height(words: _Words | None) -> float:
-    """Inches of the whole figure."""
-    panels = sum(_HEIGHTS.values()) + (len(_HEIGHTS) - 1) * _GAP
+def _height(heights: dict[str, float], words: _Words | None) -> float:
+    """Inches of the whole figure. heights: of the panels."""
+    panels = sum(heights.values()) + (len(heights) - 1) * _GAP
     return _TOP + panels + _TIME_AXIS + (words.height if words else 0) + _BOTTOM
 
 
@@ -197,7 +205,7 @@ def _new_figure(height: float, on_screen: bool) -> Any:
 
 
 def _panels(
-    figure: Any, words: _Words | None, start: float, end: float
+    figure: Any, heights: dict[str, float], words: _Words | None, start: float, end: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Axes by name: panels of equal width under each other, and beside each image its colour bar."""
     width, height = figure.get_size_inches()
@@ -209,7 +217,7 @@ def _panels(
         return figure.add_axes(box)
 
     top = _TOP
-    for name, panel_height in _HEIGHTS.items():
+    for name, panel_height in heights.items():
         panels[name] = add(_LEFT, _WIDTH, top, panel_height)
         panels[name].yaxis.set_label_coords(-0.6 / _WIDTH, 0.5)
         if name not in ("waveform", "speech"):
@@ -238,17 +246,17 @@ def _titles(figure: Any, title: str, subtitle: str) -> None:
         figure.text(_LEFT / width, 1 - above / height, text, va="baseline", parse_math=False, **look)
 
 
-def _time_axis(panels: dict[str, Any], start: float, end: float) -> None:
-    """Numbers under the last picture alone, as seconds or as h:mm:ss."""
+def _time_axis(panels: dict[str, Any], last: str, start: float, end: float) -> None:
+    """Numbers under the last picture alone, as seconds or as h:mm:ss. last: its name."""
     ticker = require("matplotlib.ticker", extra="plot", purpose=_PURPOSE)
     for name, panel in panels.items():
-        is_last = name == "mfcc"
+        is_last = name == last
         panel.tick_params(axis="x", labelbottom=is_last, length=3 if is_last else 0)
-    axis = panels["mfcc"].xaxis
+    axis = panels[last].xaxis
     axis.set_major_locator(ticker.FixedLocator(time_ticks(start, end)))
     axis.set_major_formatter(ticker.FuncFormatter(lambda seconds, _: clock_text(seconds, end)))
     unit = "seconds" if end < 60 else "min:s" if end < 3600 else "h:min:s"
-    panels["mfcc"].annotate(
+    panels[last].annotate(
         unit,
         (1, 0),
         (24, -6.5),

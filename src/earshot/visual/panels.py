@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,35 @@ def draw_mfcc(figure: Any, panel: Any, bar: Any, image: Image) -> None:
     panel.set_yticks(range(0, num_ceps, 4))
     panel.set_ylabel(f"{num_ceps} MFCC")
     _colour_bar(figure, picture, bar, "deviations")
+
+
+@dataclass(frozen=True, slots=True)
+class NetPicture:
+    """What a net saw of a recording. images: one for each look; labels: what it took each for."""
+
+    name: str
+    images: Sequence[Image]
+    labels: Sequence[Label]
+
+
+def draw_net(figure: Any, panel: Any, bar: Any, net: NetPicture) -> None:
+    """Its features where it looked, and above them what it took them for; elsewhere nothing."""
+    num_features = net.images[0].columns.shape[1] if net.images else 1
+    panel.set_ylim(-0.5, 1.18 * num_features)
+    panel.set_yticks([])
+    panel.set_ylabel(f"seen by {net.name}" if net.images else f"not seen by {net.name}", parse_math=False)
+    _bare(panel)
+    if not net.images:
+        bar.set_visible(False)
+        return
+    values = np.concatenate([image.columns.ravel() for image in net.images])
+    low, high = float(np.percentile(values, 2)), float(values.max()) + 1e-6
+    for image, label in zip(net.images, net.labels, strict=True):
+        picture = _show(panel, image, (-0.5, num_features - 0.5), _HEAT, low, high)
+        text = panel.text(label.middle, 1.02 * num_features, label.text, ha="center", size=WORD_SIZE)
+        text.set_clip_on(True)
+        text.set_parse_math(False)
+    _colour_bar(figure, picture, bar, "features")
 
 
 def draw_words(panel: Any, labels: Sequence[Label], lanes: Sequence[int | None], num_lanes: int) -> None:
