@@ -31,13 +31,15 @@ class CtcAligner(ForcedAligner):
 
     Letters that the net does not know are skipped; words of nothing else get times between their neighbours.
 
-    folder: see ``TrainedRecognizer``. languages: those of its card, empty where it names none.
+    folder: see ``TrainedRecognizer``. languages: those of its card, empty where it names none. lag: seconds
+    by which the net writes letters late.
     Raises ModelError as loading the engine does.
     """
 
     def __init__(self, folder: Path) -> None:
         self._recognizer: TrainedRecognizer = load_ctc(folder)
         self.languages = self._recognizer.capabilities.languages
+        self.lag = self._recognizer.lag
         space, is_by_letters = self._recognizer.space, self._recognizer.alphabet.kind == "letters"
         self._between = [space] if is_by_letters and space is not None else []
 
@@ -53,7 +55,7 @@ class CtcAligner(ForcedAligner):
         times: list[Times | None] = [None] * len(tokens)
         for index, span in zip(known, spans, strict=False):
             times[index] = span.start / second, span.end / second
-        return [span and Extent(*span, "aligned") for span in earlier(times, self._recognizer.lag)]
+        return [span and Extent(*span, "aligned") for span in earlier(times, self.lag)]
 
     def _search(self, words: Sequence[Sequence[int]], log_probs: LogProbs) -> list[Span]:
         """Frames of the words; fewer than there are words when they do not fit into the audio."""
