@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
@@ -14,13 +15,22 @@ from earshot.training.recognition.judging import Judged, Sample
 if TYPE_CHECKING:
     from earshot.training.recognition.module import EpochResult
 
-_STYLE = """body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem;
-color-scheme:light dark}
+_STYLE = """:root{color-scheme:light dark;--wrong:#b3261e;--first:#1769aa;--second:#b0501e;--grid:#8883}
+@media (prefers-color-scheme:dark){:root{--wrong:#ff8a80;--first:#7fb8ee;--second:#f0a070}}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:left;vertical-align:top;
-border-bottom:1px solid #8884}svg{width:100%;max-width:48rem;border:1px solid #8888}text{font-size:11px;
-fill:currentColor}.bad{color:#c43}"""
+border-bottom:1px solid #8884}td:last-child,th:last-child{text-align:right;white-space:nowrap}
+.bad{color:var(--wrong)}svg{width:100%;max-width:52rem}text{font-size:12px;fill:currentColor}
+.grid{stroke:var(--grid)}.tick{opacity:.75}.line{fill:none;stroke-width:2}
+.line0{stroke:var(--first)}.line1{stroke:var(--second)}.name0{fill:var(--first)}.name1{fill:var(--second)}"""
 
-_WIDTH, _HEIGHT, _MARGIN = 640, 220, 34
+_WIDTH, _HEIGHT = 720, 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 150, 12, 24
+"""Around a plot, for numbers and names."""
+
+_LINE_HEIGHT = 15
+_MOST_PER_CENT, _MOST_NATS = 150.0, 20.0
+"""Drawn; what is more, or no number, stands there."""
 
 
 def write_page(path: Path, curve: Sequence[EpochResult], judged: Judged, *, num_samples: int = 30) -> None:
@@ -34,19 +44,30 @@ def write_page(path: Path, curve: Sequence[EpochResult], judged: Judged, *, num_
         f"{100 * last.character_error_rate:.1f} % are wrong, of its words {100 * last.word_error_rate:.1f} %. "
         f"Best so far: {100 * best.character_error_rate:.1f} % in epoch {best.epoch}.</p>",
         "<h2>Loss, nats a letter</h2>",
-        _plot(curve, {"training": lambda one: one.loss, "development": lambda one: one.dev_loss}),
+        _plot(
+            curve,
+            "loss",
+            {
+                "training": lambda one: min(_MOST_NATS, one.loss),
+                "development": lambda one: min(_MOST_NATS, one.dev_loss),
+            },
+            2,
+        ),
         "<h2>Errors on the development set, %</h2>",
         _plot(
             curve,
+            "errors",
             {
-                "letters": lambda one: 100 * one.character_error_rate,
-                "words": lambda one: 100 * one.word_error_rate,
+                "letters": lambda one: min(_MOST_PER_CENT, 100 * one.character_error_rate),
+                "words": lambda one: min(_MOST_PER_CENT, 100 * one.word_error_rate),
             },
+            1,
         ),
         "<h2>What it hears by now</h2>",
         f"<table><tr><th>said</th><th>heard</th><th>letters wrong</th></tr>{''.join(map(_row, order))}</table>",
     ]
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training</title>'
+    head += '<meta name="viewport" content="width=device-width">'
     with atomic_text(path) as file:
         file.write(f"{head}<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n")
 
@@ -62,29 +83,61 @@ def _row(sample: Sample) -> str:
     return f"<tr><td>{escape(sample.wanted)}</td><td>{heard}</td><td>{100 * (errors.rate or 0):.0f} %</td></tr>"
 
 
-def _plot(curve: Sequence[EpochResult], lines: dict[str, Callable[[EpochResult], float]]) -> str:
-    """Lines over epochs from 0, labelled at their ends."""
-    top = max(min(value(one), 150.0) for value in lines.values() for one in curve) or 1.0
-    across = max(1, curve[-1].epoch - curve[0].epoch)
-    drawn = []
-    for number, (name, value) in enumerate(lines.items()):
-        points = [
-            (
-                _MARGIN + (_WIDTH - 3 * _MARGIN) * (one.epoch - curve[0].epoch) / across,
-                _HEIGHT - _MARGIN / 2 - (_HEIGHT - _MARGIN) * min(value(one), top) / top,
-            )
-            for one in curve
-        ]
-        colour = f"hsl({200 + 170 * number} 70% 45%)"
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        x, y = points[-1]
+def _plot(
+    curve: Sequence[EpochResult], title: str, lines: dict[str, Callable[[EpochResult], float]], digits: int
+) -> str:
+    """Lines over epochs, from 0, with their names and last values at their ends."""
+    first, last = curve[0].epoch, curve[-1].epoch
+    step = _step(max(value(one) for value in lines.values() for one in curve))
+    top = max(step, step * math.ceil(max(value(one) for value in lines.values() for one in curve) / step))
+
+    def x(epoch: int) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (epoch - first) / max(1, last - first)
+
+    def y(value: float) -> float:
+        return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - min(value, top) / top)
+
+    drawn = [
+        f'<path class="grid" d="M{_LEFT} {y(at):.1f}H{_WIDTH - _RIGHT}"/>'
+        f'<text class="tick" x="{_LEFT - 6}" y="{y(at) + 4:.1f}" text-anchor="end">{at:g}</text>'
+        for at in (step * number for number in range(round(top / step) + 1))
+    ]
+    between = max(1, round(_step(last - first)))
+    drawn += [
+        f'<text class="tick" x="{x(at):.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{at}</text>'
+        for at in range(first, last + 1)
+        if at == first or (at % between == 0 and at - first >= between / 2)
+    ]
+    drawn.append(f'<text class="tick" x="{_WIDTH - _RIGHT + 14}" y="{_HEIGHT - 6}">epoch</text>')
+    places = _apart([y(value(curve[-1])) for value in lines.values()])
+    for number, ((name, value), place) in enumerate(zip(lines.items(), places, strict=True)):
+        points = " ".join(f"{x(one.epoch):.1f},{y(value(one)):.1f}" for one in curve)
+        end = x(last)
         drawn.append(
-            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>'
-            f'<text x="{x + 5:.1f}" y="{y + 4:.1f}">{escape(name)}</text>'
+            f'<polyline class="line line{number}" points="{points}"/>'
+            f'<circle class="name{number}" cx="{end:.1f}" cy="{y(value(curve[-1])):.1f}" r="3"/>'
+            f'<text class="name{number}" x="{end + 8:.1f}" y="{place + 4:.1f}">'
+            f"{escape(name)} {value(curve[-1]):.{digits}f}</text>"
         )
-    axis = (
-        f'<text x="2" y="{_MARGIN / 2 + 4:.0f}">{top:.3g}</text><text x="2" y="{_HEIGHT - 6}">0</text>'
-        f'<text x="{_WIDTH - 3 * _MARGIN:.0f}" y="{_HEIGHT - 4}">epoch {curve[-1].epoch}</text>'
-    )
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{axis}{"".join(drawn)}</svg>'
+    label = f'role="img" aria-label="{escape(title)} over epochs"'
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" {label}>{"".join(drawn)}</svg>'
+
+
+def _step(span: float) -> float:
+    """Between lines of a grid, three to six of them: 1, 2 or 5 times a power of ten."""
+    if span <= 0 or not math.isfinite(span):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(span / 3))
+    return max(one * power for one in (1, 2, 5) if one * power <= span / 3)
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Places of two names, moved so far apart that both can be read."""
+    one, other = places
+    missing = _LINE_HEIGHT - abs(one - other)
+    if missing > 0:
+        shift = missing / 2 if one >= other else -missing / 2
+        one, other = one + shift, other - shift
+    under, over = max(one, other) - (_HEIGHT - _BOTTOM), _TOP - min(one, other)
+    shift = max(0.0, over) - max(0.0, under)
+    return [one + shift, other + shift]
