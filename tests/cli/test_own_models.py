@@ -160,6 +160,7 @@ def test_a_batch_tells_models_and_language_models_apart(
     assert len(recipes) == 2
 
 
+@pytest.mark.slow
 def test_it_is_served(unsure: Path, clip: Path, other_words: Path, home: Path) -> None:
     deploy(unsure, "mine")
 

@@ -183,7 +183,7 @@ class _Writer:
         if found.is_wildcard:
             raise UnsupportedError(
                 f"{template.place}: {{{reference.name}}} takes any words, and this engine's grammar knows none",
-                fix="use the engine moonshine or wav2vec2, or a list of values",
+                fix="use the engine moonshine, wav2vec2 or ctc, or a list of values",
             )
         if found.numbers is not None:
             texts = [one.said for one in numerals(found.numbers, self._grammar.language, found.place)]
