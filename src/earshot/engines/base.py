@@ -123,4 +123,6 @@ def check_request(
     if grammar is not None and not capabilities.grammar:
         raise UnsupportedError(f"{name} takes no grammar", fix="use the engine pocketsphinx or vosk")
     if hot_words and not capabilities.hot_words:
-        raise UnsupportedError(f"{name} takes no hot words", fix="use the engine whisper, sherpa, wav2vec2 or ctc")
+        raise UnsupportedError(
+            f"{name} takes no hot words", fix="use the engine whisper, sherpa, wav2vec2 or ctc"
+        )
