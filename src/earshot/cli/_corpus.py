@@ -82,8 +82,8 @@ def hours(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def bar(label: str) -> Iterator[ProgressCallback | None]:
-    """A bar on a terminal, nothing in a pipe."""
+def bar(label: str, *, waits: bool = False) -> Iterator[ProgressCallback | None]:
+    """A bar on a terminal until all is done, nothing in a pipe. waits: it comes when something is done."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -91,10 +91,10 @@ def bar(label: str) -> Iterator[ProgressCallback | None]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True, highlight=False), transient=True) as progress:
-        task = progress.add_task(label, total=None)
+        task = progress.add_task(label, total=None, visible=not waits)
 
         def show(done: float, total: float | None) -> None:
-            progress.update(task, completed=done, total=total)
+            progress.update(task, completed=done, total=total, visible=total is None or done < total)
 
         yield show
 

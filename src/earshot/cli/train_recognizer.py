@@ -11,6 +11,7 @@ import click
 
 from earshot.cli._corpus import bar
 from earshot.cli._outputs import check_folder
+from earshot.models.names import check_model_name
 
 if TYPE_CHECKING:
     from earshot.training.recognition.judging import Judged
@@ -37,9 +38,12 @@ Examples:
 @click.option("--list", "is_list", is_flag=True, help="Tell the nets and features there are.")
 @click.option("--features", metavar="NAME", help="What the net hears; see --list [the usual of the net].")
 @click.option("--language", metavar="CODE", help="ISO 639 [as the manifests say].")
-@click.option("--epochs", type=click.IntRange(1), help="Stop after so many.")
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Stop after so many.")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many [60 without --epochs]."
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Stop after so many [60 without --epochs].",
 )
 @click.option("--resume", is_flag=True, help="Go on where this run stopped.")
 @click.option(
@@ -47,7 +51,14 @@ Examples:
 )
 @click.option("--deploy", metavar="NAME", help="Install the model under this name when done.")
 @click.option("--licence", metavar="NAME", help="Of the model, for its card.")
-@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="That share the work.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="That share the work, on each machine.",
+)
 @click.option("--skip-bad", is_flag=True, help="Leave bad lines of manifests out, and count them.")
 def recognizer(
     config: Path | None,
@@ -86,8 +97,10 @@ def recognizer(
         options = _with(options, "learning", minutes=60.0)
     if not options.data.train:
         raise click.UsageError("name training data with --train, or a TOML that does")
+    if deploy is not None:
+        check_model_name(deploy)
     check_folder(output.absolute().parent)
-    with bar("reading recordings") as progress:
+    with bar("reading recordings", waits=True) as progress:
         trained = train_recognizer(
             options,
             output,

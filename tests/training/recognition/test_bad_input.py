@@ -262,3 +262,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(language: Path, tmp_path: Path
     assert (run / "last.ckpt").read_bytes() == before
     assert not list(run.glob(".last*")), "half a checkpoint was left behind"
     assert earshot("train", "recognizer", toml, "-o", run, "--resume").status == 0
+
+
+def test_a_name_that_no_model_may_have_is_told_before_training(language: Path, tmp_path: Path) -> None:
+    toml = write_toml(tmp_path / "run.toml", language, learning=SHORT)
+    told(earshot("train", "recognizer", toml, "-o", tmp_path / "run", "--deploy", "a/b"), "a/b")
+    assert not (tmp_path / "run").exists()
