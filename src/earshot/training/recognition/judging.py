@@ -58,11 +58,13 @@ class Judge:
         """net: in evaluation mode."""
         torch = require("torch", extra="train", purpose="training")
         loss, num_letters, texts = 0.0, 0, self._side.texts
+        device = next(net.parameters()).device
         heard: dict[int, str] = {}
         for indices in self._batches:
             batch = collate([self._source.features(int(one)) for one in indices], self._side, indices)
             with torch.inference_mode():
-                found, lengths = net(torch.from_numpy(batch.features), torch.from_numpy(batch.lengths))
+                inputs = (torch.from_numpy(one).to(device) for one in (batch.features, batch.lengths))
+                found, lengths = (one.cpu() for one in net(*inputs))
                 loss += float(
                     torch.nn.functional.ctc_loss(
                         found.float().transpose(0, 1),
