@@ -18,6 +18,7 @@ from earshot.core.types import Audio
 from tests.conftest import SAMPLE_TEXT
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def blocks(language: str, heading: str) -> list[str]:
@@ -96,3 +97,32 @@ def test_every_command_works_as_it_stands(folder: Path, line: str) -> None:
         assert "-->" in (folder / "talk.srt").read_text()
     elif "transcribe" in line:
         assert normal(done.stdout).startswith(SAMPLE_TEXT)
+
+
+@pytest.mark.slow
+def test_the_training_section_ends_with_a_model_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("torch", "pytorch_lightning", "onnx"):
+        if find_spec(module) is None:
+            pytest.skip(f"training needs {module}: pip install 'earshot[train]'")
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed: apt-get install espeak-ng")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    lines = [line for line in lines_of("Teach it a language") if not line.startswith("pip ")]
+    changes = {
+        "python examples": f"{shlex.quote(sys.executable)} {shlex.quote(str(EXAMPLES))}",
+        "toy_language.py toy": "toy_language.py toy --sentences 48",
+        "--minutes 2 ": "--minutes 0.3 ",  # it need not be good, only there
+        "listen ": "listen --no-journal --from-file toy/audio/0005.wav --speed 0 ",
+        "earshot ": f"{shlex.quote(sys.executable)} -m earshot ",
+    }
+    for before, after in changes.items():
+        assert any(before in line for line in lines)
+        lines = [line.replace(before, after) for line in lines]
+    for line in lines:
+        done = subprocess.run(
+            ["/bin/sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=250
+        )
+        assert done.returncode == 0, (line, done.stderr)
+    assert (tmp_path / "home" / "earshot" / "models" / "toy" / "model.onnx").is_file()
+    assert "CER" in done.stdout
+    assert "data:audio/" in (tmp_path / "page.html").read_text()
