@@ -102,7 +102,7 @@ def train(
     net.to(memory_format=torch.channels_last)
     guide = torch.nn.Linear(net.embedding_size, guides.shape[1]) if guides is not None else None
     parameters = [*net.parameters(), *(guide.parameters() if guide is not None else ())]
-    optimizer = torch.optim.AdamW(_decay_groups(parameters, options.weight_decay), lr=options.learning_rate)
+    optimizer = torch.optim.AdamW(decay_groups(parameters, options.weight_decay), lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, options))
     average, best, best_accuracy, without_better = copy.deepcopy(net), copy.deepcopy(net), -1.0, 0
     curve: list[Progress] = []
@@ -129,7 +129,7 @@ def train(
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-        _average(average, net, min(options.average, step / (step + 10)))
+        average_weights(average, net, min(options.average, step / (step + 10)))
         if step % options.evaluate_every and step != options.num_steps:
             continue
         accuracy = evaluate(average.eval())
@@ -194,7 +194,7 @@ def _rate(step: int, options: LoopOptions) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def _decay_groups(parameters: Sequence[Any], weight_decay: float) -> list[dict[str, Any]]:
+def decay_groups(parameters: Sequence[Any], weight_decay: float) -> list[dict[str, Any]]:
     """Weights decay; biases and the scales of norms do not."""
     return [
         {"params": [one for one in parameters if one.ndim > 1], "weight_decay": weight_decay},
@@ -202,7 +202,8 @@ def _decay_groups(parameters: Sequence[Any], weight_decay: float) -> list[dict[s
     ]
 
 
-def _average(average: Net, net: Net, stays: float) -> None:
+def average_weights(average: Net, net: Net, stays: float) -> None:
+    """Move the averaged weights towards those of ``net``; ``stays`` is how much of them remains, [0, 1)."""
     torch = require("torch", extra="train", purpose="training")
     with torch.no_grad():
         for mine, new in zip(average.parameters(), net.parameters(), strict=True):

@@ -21,7 +21,7 @@ import torch
 
 from earshot.core.errors import TrainingError
 from earshot.decoding.alphabet import BLANK, Alphabet
-from earshot.training.loop import has_fast_bfloat16
+from earshot.training.loop import average_weights, decay_groups, has_fast_bfloat16
 from earshot.training.recognition.checkpoints import LAST, AtomicCheckpoints, Checkpoints, check_same
 from earshot.training.recognition.feeding import Batch, Feed
 from earshot.training.recognition.judging import Judge, Judged
@@ -90,11 +90,7 @@ class RecognizerTraining(lightning.LightningModule):
         options = self.options
         if options.optimizer == "adam":
             return torch.optim.Adam(self.net.parameters(), lr=options.learning_rate)
-        learned = [one for one in self.net.parameters() if one.requires_grad]
-        groups = [
-            {"params": [one for one in learned if one.ndim > 1], "weight_decay": options.weight_decay},
-            {"params": [one for one in learned if one.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups = decay_groups(list(self.net.parameters()), options.weight_decay)
         return torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98))
 
     def share_done(self, batch: Batch) -> float:
@@ -147,9 +143,7 @@ class RecognizerTraining(lightning.LightningModule):
         """Averages the weights; at an epoch's end, judges them."""
         self.step += 1
         stays = min(self.options.average, (1 + self.step) / (10 + self.step)) if self.options.average else 0.0
-        with torch.no_grad():
-            for mine, new in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mine.lerp_(new, 1 - stays)
+        average_weights(self.average, self.net, stays)
         self.seconds += time.monotonic() - self._began
         self.feed.start = (batch.epoch + 1, 0) if batch.is_last else (batch.epoch, batch.number + 1)
         # One clock for all processes, as it sets the rate; and whoever is stopped stops all.
