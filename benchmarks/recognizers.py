@@ -95,7 +95,7 @@ def prepare_digits(speech: Path, work: Path) -> Folders:
     """The strings, and a fold for each speaker. Strings that are there are taken as they are."""
     there = work / "strings" / "manifest.jsonl"
     strings = read_manifest(there) if there.is_file() else digit_strings(speech, work / "strings")
-    return digit_folds(strings, work)
+    return digit_folds(strings, work, speech)
 
 
 def prepare_english(speech: Path, work: Path) -> Folders:
