@@ -28,7 +28,6 @@ from earshot.assistant.understanding import Understanding
 from earshot.assistant.voices import identifier, keeper
 from earshot.audio.capture import Notice
 from earshot.commands import CommandStore, Embedder, Spotter, Teacher
-from earshot.commands.gate import WakeGate
 from earshot.commands.teaching import load_classifier
 from earshot.core.errors import DeviceError, SpeakerError
 from earshot.core.types import Audio, Samples
@@ -266,20 +265,6 @@ def test_a_wake_phrase_wakes_it(tmp_path: Path, engine: Recognizer) -> None:
     ears = Ears(house.understanding, taught(tmp_path, ["computer"], "en-us"), ["computer"])
     order, wake = spoken("paint the kitchen red"), spoken("computer", speed=155, pitch=52)
     assert house.hears(order, is_open=False, ears=ears) == []
-    assert house.hears(wake, order, is_open=False, ears=ears) == ["listening", "heard", "done"]
-    assert house.made == ["red"]
-
-
-def test_asleep_it_waits_with_a_gate_that_knows_the_wake_phrases_alone(
-    tmp_path: Path, engine: Recognizer
-) -> None:
-    house = House(tmp_path, engine)
-    new_spotter = taught(tmp_path, ["computer", "forget everything now"], "en-us")
-    gate = WakeGate(CommandStore(tmp_path / "commands"), ["computer"])
-    ears = Ears(house.understanding, new_spotter, ["computer"], gate=gate)
-    order, wake = spoken("paint the kitchen red"), spoken("computer", speed=155, pitch=52)
-    forget = spoken("forget everything now", speed=155, pitch=52)
-    assert house.hears(forget, order, is_open=False, ears=ears) == []
     assert house.hears(wake, order, is_open=False, ears=ears) == ["listening", "heard", "done"]
     assert house.made == ["red"]
 

@@ -26,7 +26,6 @@ from earshot.assistant.timers import Timer, Timers
 from earshot.assistant.understanding import Understanding
 from earshot.audio.capture import Notice, Source
 from earshot.commands import Spotted, Spotter
-from earshot.commands.gate import WakeGate
 from earshot.core.errors import FormatError, OutputError
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.engines.streaming import StreamingOptions
@@ -50,7 +49,6 @@ class Ears:
     """What hears.
 
     new_spotter: for taught commands; None where none are. wake: labels of those that wake it.
-    gate: for those alone while it sleeps, within running speech too; without it, new_spotter's hears them.
     identify: whose voice it is. keep: stores an utterance and tells where. options: of the end of utterances.
     """
 
@@ -60,7 +58,6 @@ class Ears:
     identify: Callable[[Samples], str | None] | None = None
     keep: Callable[[Samples], str] | None = None
     options: StreamingOptions = OPTIONS
-    gate: WakeGate | None = None
 
 
 @dataclass(slots=True)
@@ -109,8 +106,7 @@ class Listener:
         self._is_real_time = self._has_echo or source.is_live
         self._num_samples = 0
         self._stream: OrderStream | None = None
-        self._spotter: Spotter | None = None
-        self._was_asleep = False
+        self._spotter = ears.new_spotter() if ears.new_spotter is not None else None
         self._recent: deque[Samples] = deque()
         self._was_speaking = False
         self._next_look = 0.0
@@ -246,7 +242,7 @@ class Listener:
             self._stream = None
             self._recent.clear()
             return
-        if self._spotted(self._spot(sound.block)):
+        if self._spotter is not None and self._spotted(self._spotter.accept(sound.block)):
             self._stream = None  # the sound was an order, or the wake phrase; it is not words as well
             return
         if self.dialogue.is_hearing and self._ears.understanding.engine is not None:
@@ -254,20 +250,6 @@ class Listener:
         else:
             self._stream = None
             self._remember(sound.block)
-
-    def _spot(self, block: Samples) -> Sequence[Spotted]:
-        """Of all that is taught, or of the wake phrases alone: asleep, nothing else matters."""
-        is_asleep = not self.dialogue.is_hearing
-        has_turned, self._was_asleep = is_asleep != self._was_asleep, is_asleep
-        gate = self._ears.gate
-        if is_asleep and gate is not None:
-            if has_turned:
-                gate.reset()
-                self._spotter = None
-            return gate.accept(block)
-        if self._spotter is None and self._ears.new_spotter is not None:
-            self._spotter = self._ears.new_spotter()
-        return self._spotter.accept(block) if self._spotter is not None else []
 
     def _listen(self, block: Samples) -> None:
         if self._stream is None:

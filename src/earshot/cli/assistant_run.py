@@ -221,20 +221,18 @@ def _ears(parts: _Parts, options: RunOptions) -> Ears:
     from earshot.assistant.listening import Ears
     from earshot.assistant.voices import identifier, keeper
     from earshot.commands import CommandStore, Embedder
-    from earshot.commands.gate import WakeGate
     from earshot.commands.loading import load_spotters
 
-    store, embedder = CommandStore(), Embedder(num_threads=1)
+    store = CommandStore()
     wake = [store.find(name).label for name in options.wake]
     grammar = parts.understanding.grammar
     spotted = [label for label in _taught_labels() if label in wake or grammar.match(label) is not None]
     return Ears(
         parts.understanding,
-        load_spotters(store, embedder) if spotted else None,
+        load_spotters(store, Embedder(num_threads=1)) if spotted else None,
         wake,
         identifier(options.only_voice) if options.only_voice else None,
         keeper() if options.keep_audio else None,
-        gate=WakeGate(store, wake, embedder=embedder) if wake else None,
     )
 
 
