@@ -25,7 +25,7 @@ from earshot.corpora.findings import (
     write_findings,
 )
 from earshot.corpora.letters import letters_of
-from earshot.corpora.mining import Ears, Loss, Ranking, mine, ranked
+from earshot.corpora.mining import Ears, Loss, Ranking, hears, mine, ranked
 from earshot.corpora.sound import read_utterance
 from earshot.text.error_rate import word_error_rate
 
@@ -82,8 +82,8 @@ def mine_command(
         if against is not None:
             other = load_engine(against, replace(options, model=None, language_model=None))
             stack.callback(other.close)
-            second = other.transcribe
-        ears = Ears(recognizer.transcribe, second, _loss(recognizer) if by == "loss" else None)
+            second = hears(other)
+        ears = Ears(hears(recognizer), second, _loss(recognizer) if by == "loss" else None)
         progress = stack.enter_context(bar("listening"))
         findings, failures = mine(found, ears, progress=progress)
         name = recognizer.name

@@ -177,7 +177,7 @@ def _recognized(
 ) -> Findings:
     """What is heard in all utterances with a text; those that ``output`` holds are not recognized again."""
     from earshot.corpora.findings import Findings
-    from earshot.corpora.mining import Ears, listen
+    from earshot.corpora.mining import Ears, hears, listen
     from earshot.corpora.versions import manifest_id
     from earshot.engines import load_engine
 
@@ -198,7 +198,7 @@ def _recognized(
     total = len(heard) + len(todo)
     try:
         with _kept(heard, whole, output) as keep, bar("listening") as progress:
-            for finding in listen(found, Ears(recognizer.transcribe), todo):
+            for finding in listen(found, Ears(hears(recognizer)), todo):
                 keep(finding)
                 if progress:
                     progress(len(heard), total)

@@ -18,6 +18,7 @@ from earshot.corpora.letters import letters_of
 from earshot.corpora.manifest import Manifest
 from earshot.corpora.sound import read_utterance
 from earshot.corpora.utterance import Utterance
+from earshot.engines.base import Recognizer
 from earshot.text.error_rate import character_error_rate
 
 Ranking: TypeAlias = Literal["cer", "loss", "confidence", "disagreement"]
@@ -25,6 +26,9 @@ Ranking: TypeAlias = Literal["cer", "loss", "confidence", "disagreement"]
 Hear: TypeAlias = Callable[[Audio], Transcript]
 Loss: TypeAlias = Callable[[Audio, str], float | None]
 """Of a text, as ``engines.scoring.loss_per_token`` tells it."""
+
+_LONGEST: Final = 30.0
+"""Seconds that any engine bears which names no limit of its own."""
 
 _INFINITE: Final = 1e9
 """Stands for an infinite loss, which JSON has no way to write."""
@@ -37,6 +41,22 @@ class Ears:
     hear: Hear
     second: Hear | None = None
     loss: Loss | None = None
+
+
+def hears(recognizer: Recognizer) -> Hear:
+    """How a recognizer hears utterances: whole, as somebody has cut them, where it bears their length.
+
+    Looked through for speech first, strings of digits lost the soft ones beside loud ones: of one speaker's digits
+    2.2 % were wrong instead of 0.2.
+    """
+    longest = recognizer.capabilities.max_duration or _LONGEST
+
+    def hear(audio: Audio) -> Transcript:
+        if audio.duration > longest:
+            return recognizer.transcribe(audio)
+        return recognizer.transcribe_batch([audio])[0]
+
+    return hear
 
 
 def listen(manifest: Manifest, ears: Ears, indices: Iterable[int] | None = None) -> Iterator[Finding]:
