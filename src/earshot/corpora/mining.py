@@ -46,8 +46,8 @@ class Ears:
 def hears(recognizer: Recognizer) -> Hear:
     """How a recognizer hears utterances: whole, as somebody has cut them, where it bears their length.
 
-    Looked through for speech first, strings of digits lost the soft ones beside loud ones: 2.2 % of one speaker's
-    digits were wrong instead of 0.2.
+    Looked through for speech first, strings of digits lost the soft ones beside loud ones, and 2.2 % instead of
+    0.2 % of one speaker's digits were wrong.
     """
     longest = recognizer.capabilities.max_duration or _LONGEST
 
