@@ -25,6 +25,8 @@ _WRITE = {
     "xclip": ("xclip", "-selection", "clipboard", "-in"),
     "xsel": ("xsel", "--clipboard", "--input"),
 }
+_LISTING = ("wmctrl", "-l", "-x")
+_NUM_LISTINGS = 5
 _PICTURES = {
     "maim": ("maim", "--format=png"),
     "import": ("import", "-silent", "-window", "root", "png:-"),
@@ -83,13 +85,23 @@ class X11Desktop:
     def windows(self) -> tuple[Window, ...]:
         """See ``Desktop``."""
         self._programs.choose("wmctrl", purpose="the list of windows")
-        rows = (_WINDOW.match(line) for line in self._programs.call(["wmctrl", "-l", "-x"]).splitlines())
+        rows = (_WINDOW.match(line) for line in self._window_list().splitlines())
         found = [row for row in rows if row is not None]
         # The host's name stands before the title, for programs of other computers too.
         return tuple(
             Window(str(int(row[1], 16)), row[4].partition(" ")[2].strip(), row[3].rpartition(".")[2])
             for row in found
         )
+
+    def _window_list(self) -> str:
+        """What ``wmctrl`` prints. It fails where a window closes while it asks for that window's name."""
+        for _ in range(_NUM_LISTINGS - 1):
+            try:
+                return self._programs.call(_LISTING)
+            except ActionError as error:
+                if "BadWindow" not in str(error):
+                    raise
+        return self._programs.call(_LISTING)
 
     def active_window(self) -> Window | None:
         """See ``Desktop``. Without a window manager it is whichever has the keyboard."""
