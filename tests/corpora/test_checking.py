@@ -9,7 +9,8 @@ import soundfile
 
 from earshot.corpora import Manifest, Utterance, read_manifest
 from earshot.corpora.checking import CheckOptions, Defect, check_manifest, cleaned
-from earshot.corpora.letters import count_letters, frames_needed, usual_alphabet
+from earshot.corpora.letters import count_letters, usual_alphabet
+from earshot.decoding.ctc import frames_needed
 from tests.corpora.sounds import tone, write_tone
 
 

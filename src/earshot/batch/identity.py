@@ -12,6 +12,7 @@ from pathlib import Path
 
 from earshot.core.errors import MissingExtraError, ModelError
 from earshot.engines import find_engine
+from earshot.engines.folder import only_model
 from earshot.engines.registry import GROUP
 from earshot.models.card import CARD, digest_file, model_files, read_card
 from earshot.transcription import TranscriptionOptions
@@ -36,8 +37,8 @@ def identify_model(options: TranscriptionOptions) -> ModelIdentity:
         raise MissingExtraError(f"the engine {engine.name!r} needs {', '.join(missing)}", fix=command)
     parts = [engine.name, *_versions(engine.name, engine.modules)]
     model = options.model
-    if model is None and not engine.has_default_model and len(fitting := _fitting(options)) == 1:
-        (model,) = fitting
+    if model is None:
+        model = only_model(engine, options.language)
     if model is not None:
         parts.append(_weights(engine.name, model))
     if options.language_model is not None:
@@ -46,12 +47,6 @@ def identify_model(options: TranscriptionOptions) -> ModelIdentity:
         parts.append(_weights("ctc", options.aligner))
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return ModelIdentity(f"{engine.name}-{Path(model).name}" if model else engine.name, digest)
-
-
-def _fitting(options: TranscriptionOptions) -> list[str]:
-    from earshot.engines.folder import fitting_models
-
-    return fitting_models(options.engine, options.language)
 
 
 def _language_model(path: Path) -> str:

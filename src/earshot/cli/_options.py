@@ -64,15 +64,13 @@ def chosen_model(engine: str, model: str | None, language: str | None) -> str | 
 
     Where there are none or several, the engine tells what it needs. Raises UnknownEngineError.
     """
-    if model is not None or find_engine(engine).has_default_model:
+    if model is not None:
         return model
-    from earshot.engines.folder import fitting_models
+    from earshot.engines.folder import only_model
 
-    fitting = fitting_models(engine, language)
-    if len(fitting) != 1:
-        return None
-    click.echo(f"earshot: the model is {fitting[0]}", err=True)
-    return fitting[0]
+    if (only := only_model(find_engine(engine), language)) is not None:
+        click.echo(f"earshot: the model is {only}", err=True)
+    return only
 
 
 _NUMBER_FORMS: dict[str, NumberForm | None] = {"words": "words", "digits": "digits", "as-is": None}

@@ -116,8 +116,8 @@ def recognizer(
     if not trained.is_first:
         return 0
     click.echo(
-        f"errors        {100 * trained.judged.character_error_rate:.1f} % of letters, "
-        f"{100 * trained.judged.word_error_rate:.1f} % of words, on the {len(trained.judged.samples)} "
+        f"errors        {100 * trained.best.character_error_rate:.1f} % of letters, "
+        f"{100 * trained.best.word_error_rate:.1f} % of words, on the {trained.num_judged} "
         "utterances that chose the weights"
     )
     click.echo(f"model         {trained.folder}")

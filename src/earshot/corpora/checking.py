@@ -11,10 +11,11 @@ from enum import StrEnum
 from earshot.core.errors import AudioError
 from earshot.core.progress import ProgressCallback
 from earshot.core.runtime import num_cores
-from earshot.corpora.letters import count_letters, frames_needed, letters_of, usual_alphabet
+from earshot.corpora.letters import count_letters, letters_of, usual_alphabet
 from earshot.corpora.manifest import Manifest
 from earshot.corpora.measuring import Measured, Sound, measure
 from earshot.corpora.utterance import Utterance
+from earshot.decoding.ctc import frames_needed
 from earshot.visual.level import decibels
 
 

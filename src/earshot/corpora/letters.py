@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from itertools import pairwise
 
 from earshot.text.normalise import normalise
 
@@ -58,11 +57,3 @@ def script_of(letter: str) -> str:
     """The first word of its Unicode name: LATIN, CYRILLIC, ETHIOPIC; Japanese counts as one with Chinese."""
     script = unicodedata.name(letter, "unknown").split()[0]
     return "CJK" if script in ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else script
-
-
-def frames_needed(text: str) -> int:
-    """The least frames in which CTC can write a normalised text: one a letter, one more between equal ones.
-
-    Graves et al., "Connectionist temporal classification", ICML 2006: equal neighbours need a blank between.
-    """
-    return len(text) + sum(one == other for one, other in pairwise(text))

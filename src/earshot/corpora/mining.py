@@ -19,6 +19,7 @@ from earshot.corpora.manifest import Manifest
 from earshot.corpora.sound import read_utterance
 from earshot.corpora.utterance import Utterance
 from earshot.engines.base import Recognizer
+from earshot.engines.offline import LONGEST_REGION
 from earshot.text.error_rate import character_error_rate
 
 Ranking: TypeAlias = Literal["cer", "loss", "confidence", "disagreement"]
@@ -26,9 +27,6 @@ Ranking: TypeAlias = Literal["cer", "loss", "confidence", "disagreement"]
 Hear: TypeAlias = Callable[[Audio], Transcript]
 Loss: TypeAlias = Callable[[Audio, str], float | None]
 """Of a text, as ``engines.scoring.loss_per_token`` tells it."""
-
-_LONGEST: Final = 30.0
-"""Seconds that any engine bears which names no limit of its own."""
 
 _INFINITE: Final = 1e9
 """Stands for an infinite loss, which JSON has no way to write."""
@@ -49,7 +47,7 @@ def hears(recognizer: Recognizer) -> Hear:
     Looked through for speech first, strings of digits lost the soft ones beside loud ones, and 2.2 % instead of
     0.2 % of one speaker's digits were wrong.
     """
-    longest = recognizer.capabilities.max_duration or _LONGEST
+    longest = recognizer.capabilities.max_duration or LONGEST_REGION
 
     def hear(audio: Audio) -> Transcript:
         if audio.duration > longest:

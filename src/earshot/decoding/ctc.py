@@ -69,7 +69,7 @@ def align(log_probs: LogProbs, tokens: Sequence[int], blank: int, *, is_open: bo
     num_frames = len(log_probs)
     if not tokens or (is_open and not num_frames):
         return []
-    num_needed = len(tokens) + sum(one == other for one, other in pairwise(tokens))
+    num_needed = frames_needed(tokens)
     if num_frames < num_needed and not is_open:
         raise EngineError(
             f"{len(tokens)} tokens need {num_needed} frames of audio, and there are {num_frames}",
@@ -77,6 +77,14 @@ def align(log_probs: LogProbs, tokens: Sequence[int], blank: int, *, is_open: bo
         )
     path = _best_path(log_probs, states, may_skip, is_open=is_open)
     return _spans(log_probs, path, states[path], blank)
+
+
+def frames_needed(tokens: Sequence[object]) -> int:
+    """The least frames in which CTC can write tokens: one each, one more between equal ones.
+
+    Graves et al., "Connectionist temporal classification", ICML 2006: equal neighbours need a blank between.
+    """
+    return len(tokens) + sum(one == other for one, other in pairwise(tokens))
 
 
 def states_of(

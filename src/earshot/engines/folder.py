@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earshot.core.errors import ModelError
 from earshot.core.paths import models_home
+
+if TYPE_CHECKING:
+    from earshot.engines.base import Engine
 
 _MAX_JSON = 16 * 2**20  # bytes; the vocabulary of the largest Whisper has 1.1 MB
 
@@ -46,6 +49,12 @@ def fitting_models(engine: str, language: str | None = None, *, must_say: bool =
         and model.card.engine == engine
         and (language is None or language in model.card.languages or not (must_say or model.card.languages))
     ]
+
+
+def only_model(engine: Engine, language: str | None) -> str | None:
+    """The one installed model for an engine that has none of its own, None where there are more or none."""
+    fitting = [] if engine.has_default_model else fitting_models(engine.name, language)
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def own_folder(model: str | None) -> Path | None:

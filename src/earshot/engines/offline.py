@@ -21,7 +21,7 @@ from earshot.core.types import (
 )
 from earshot.engines.base import RecognitionStream, Recognizer, check_request
 
-_LONGEST_REGION = 30.0
+LONGEST_REGION = 30.0
 """Seconds; for engines that name no limit of their own."""
 
 _WINDOW = 60.0
@@ -122,7 +122,7 @@ def gather(regions: Iterable[RecognizedRegion]) -> tuple[tuple[Segment, ...], st
 
 def cutting_for(recognizer: Recognizer) -> tuple[float, CutOptions]:
     """The longest region that suits a recognizer, in seconds, and how it likes speech to be cut."""
-    longest = recognizer.capabilities.max_duration or _LONGEST_REGION
+    longest = recognizer.capabilities.max_duration or LONGEST_REGION
     return longest, getattr(recognizer, "cut_options", CutOptions())
 
 

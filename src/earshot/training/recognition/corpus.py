@@ -11,11 +11,12 @@ from earshot.core.errors import CorpusError, TrainingError
 from earshot.core.progress import ProgressCallback
 from earshot.core.types import SAMPLE_RATE
 from earshot.corpora import read_manifest
-from earshot.corpora.letters import count_letters, frames_needed, letters_of, usual_alphabet
+from earshot.corpora.letters import count_letters, letters_of, usual_alphabet
 from earshot.corpora.manifest import Manifest
 from earshot.corpora.selection import SplitBy, SplitOptions, split_manifest
 from earshot.corpora.utterance import Utterance
 from earshot.decoding.alphabet import Alphabet
+from earshot.decoding.ctc import frames_needed
 from earshot.training.recognition.options import AlphabetOptions, DataOptions
 from earshot.training.recognition.sounds import Sounds, cached_sounds
 
@@ -156,8 +157,7 @@ def _side(
             left_out.letters += foreign
         else:
             target = alphabet.encode(utterance.text)
-            needed = frames_needed("".join(chr(one) for one in target))
-            if needed <= frames_of(sounds.duration(place)):
+            if frames_needed(target) <= frames_of(sounds.duration(place)):
                 kept.append((place, tuple(target)))
                 continue
             reason = "too short for its text"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from earshot.core.optional import require
 from earshot.decoding.alphabet import BLANK, Alphabet
 from earshot.decoding.ctc import greedy
 from earshot.text.error_rate import character_error_rate, word_error_rate
 from earshot.training.recognition.batching import plan_batches
 from earshot.training.recognition.corpus import Side
-from earshot.training.recognition.feeding import FeatureSource, collate
+from earshot.training.recognition.feeding import Batch, FeatureSource, collate
+
+_BATCH_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +35,25 @@ class Judged:
     samples: tuple[Sample, ...]
 
 
-class Judge:
-    """Judges by one side, greedily decoded. most: utterances, evenly chosen; None for all."""
+def total_loss(found: Any, lengths: Any, batch: Batch) -> Any:
+    """CTC's −log p of all texts of a batch, in nats. found: tensor (n, frames, symbols); lengths: (n,)."""
+    torch = require("torch", extra="train", purpose="training")
+    return torch.nn.functional.ctc_loss(
+        found.transpose(0, 1),
+        torch.from_numpy(batch.targets),
+        lengths,
+        torch.from_numpy(batch.target_lengths),
+        BLANK,
+        reduction="sum",
+    )
 
-    def __init__(
-        self,
-        side: Side,
-        source: FeatureSource,
-        alphabet: Alphabet,
-        *,
-        batch_seconds: float = 120.0,
-        most: int | None = None,
-    ) -> None:
+
+class Judge:
+    """Judges by one side, greedily decoded."""
+
+    def __init__(self, side: Side, source: FeatureSource, alphabet: Alphabet) -> None:
         self._side, self._source, self._alphabet = side, source, alphabet
-        num = len(side) if most is None else min(most, len(side))
-        chosen = np.unique(np.linspace(0, len(side) - 1, num).astype(np.int64))
-        durations = side.durations
-        planned = plan_batches([durations[place] for place in chosen], batch_seconds=batch_seconds)
-        self._batches = [chosen[batch] for batch in planned]
+        self._batches = plan_batches(side.durations, batch_seconds=_BATCH_SECONDS)
 
     def __call__(self, net: Any) -> Judged:
         """net: in evaluation mode."""
@@ -65,16 +66,7 @@ class Judge:
             with torch.inference_mode():
                 inputs = (torch.from_numpy(one).to(device) for one in (batch.features, batch.lengths))
                 found, lengths = (one.cpu() for one in net(*inputs))
-                loss += float(
-                    torch.nn.functional.ctc_loss(
-                        found.float().transpose(0, 1),
-                        torch.from_numpy(batch.targets),
-                        lengths,
-                        torch.from_numpy(batch.target_lengths),
-                        BLANK,
-                        reduction="sum",
-                    )
-                )
+                loss += float(total_loss(found.float(), lengths, batch))
             num_letters += len(batch.targets)
             for row, length, index in zip(found.float().numpy(), lengths.tolist(), indices, strict=True):
                 spans = greedy(row[:length], BLANK)

@@ -20,11 +20,11 @@ import pytorch_lightning as lightning
 import torch
 
 from earshot.core.errors import TrainingError
-from earshot.decoding.alphabet import BLANK, Alphabet
+from earshot.decoding.alphabet import Alphabet
 from earshot.training.loop import average_weights, decay_groups, has_fast_bfloat16
-from earshot.training.recognition.checkpoints import LAST, AtomicCheckpoints, Checkpoints, check_same
+from earshot.training.recognition.checkpoints import LAST, AtomicCheckpoints, Checkpoints
 from earshot.training.recognition.feeding import Batch, Feed
-from earshot.training.recognition.judging import Judge, Judged
+from earshot.training.recognition.judging import Judge, Judged, total_loss
 from earshot.training.recognition.options import LearningOptions
 
 
@@ -201,9 +201,8 @@ class RecognizerTraining(lightning.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Goes on there. Raises TrainingError when alphabet or facts changed."""
+        """Goes on there; ``check_same`` has told before whether it may."""
         state = checkpoint["earshot"]
-        check_same(state, self.alphabet, self._facts)
         self.feed.start = tuple(state["start"])
         self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
         self.curve = [EpochResult(**one) for one in state["curve"]]
@@ -216,23 +215,14 @@ def ctc_loss(net: Any, batch: Batch) -> Any:
     device = next(net.parameters()).device
     features = torch.from_numpy(batch.features).to(device)
     lengths = torch.from_numpy(batch.lengths).to(device)
-    targets, target_lengths = torch.from_numpy(batch.targets), torch.from_numpy(batch.target_lengths)
-    num_letters = target_lengths.sum().clamp(min=1)
-
-    def loss_of(found: torch.Tensor, found_lengths: torch.Tensor) -> torch.Tensor:
-        return (
-            torch.nn.functional.ctc_loss(
-                found.transpose(0, 1), targets, found_lengths, target_lengths, BLANK, reduction="sum"
-            )
-            / num_letters
-        )
-
+    num_letters = max(1, len(batch.targets))
     share = getattr(net, "intermediate", 0.0)
     if net.training and share:
         found, found_lengths, middle = net.with_middle(features, lengths)
-        return (1 - share) * loss_of(found, found_lengths) + share * loss_of(middle, found_lengths)
+        ours, guessed = (total_loss(one, found_lengths, batch) / num_letters for one in (found, middle))
+        return (1 - share) * ours + share * guessed
     found, found_lengths = net(features, lengths)
-    return loss_of(found, found_lengths)
+    return total_loss(found, found_lengths, batch) / num_letters
 
 
 def fit(

@@ -156,14 +156,15 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         learning, augmentation, data = self.learning, self.augmentation, self.data
+        named = {
+            f"{part.name}.{key.name}": getattr(getattr(self, part.name), key.name)
+            for part in dataclasses.fields(self)
+            for key in dataclasses.fields(getattr(self, part.name))
+        }
         for name, least in _LEAST.items():
-            part, _, key = name.partition(".")
-            value = getattr(getattr(self, part), key)
-            _check(value is None or value >= least, f"{name} is {least} or more")
+            _check(named[name] is None or named[name] >= least, f"{name} is {least} or more")
         for name in _OVER_0:
-            part, _, key = name.partition(".")
-            value = getattr(getattr(self, part), key)
-            _check(value is None or value > 0, f"{name} is over 0")
+            _check(named[name] is None or named[name] > 0, f"{name} is over 0")
         for name in ("noise_share", "room_share", "max_share"):
             _check(0 <= getattr(augmentation, name) <= 1, f"augmentation.{name} lies in [0, 1]")
         _check(0 < learning.learning_rate < 10, "learning.learning_rate lies between 0 and 10")

@@ -33,10 +33,15 @@ _MOST_PER_CENT, _MOST_NATS = 150.0, 20.0
 """Drawn; what is more, or no number, stands there."""
 
 
+def best_of(curve: Sequence[EpochResult]) -> EpochResult:
+    """The epoch whose weights are kept: the first of those with the fewest letters wrong."""
+    return min(curve, key=lambda one: one.character_error_rate)
+
+
 def write_page(path: Path, curve: Sequence[EpochResult], judged: Judged, *, num_samples: int = 30) -> None:
     """One file that needs no network. Raises OutputError."""
     last = curve[-1]
-    best = min(curve, key=lambda one: one.character_error_rate)
+    best = best_of(curve)
     order = judged.samples[:: max(1, len(judged.samples) // num_samples)][:num_samples]
     parts = [
         "<h1>Training</h1>",

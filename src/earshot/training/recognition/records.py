@@ -16,7 +16,7 @@ from earshot.training.recognition.exporting import Exported
 from earshot.training.recognition.judging import Judged
 from earshot.training.recognition.nets import find_net, options_of
 from earshot.training.recognition.options import RunOptions
-from earshot.training.recognition.page import write_page
+from earshot.training.recognition.page import best_of, write_page
 
 if TYPE_CHECKING:
     from earshot.training.recognition.module import RecognizerTraining
@@ -68,10 +68,9 @@ def description(
     corpus: Corpus,
     features: Mapping[str, Any],
     training: RecognizerTraining,
-    judged: Judged,
 ) -> Exported:
     """Of the weights that were kept, for the card."""
-    dev = corpus.dev
+    dev, best = corpus.dev, best_of(training.curve)
     return Exported(
         name=model_name_from(name),
         alphabet=corpus.alphabet,
@@ -83,8 +82,8 @@ def description(
         licence=licence,
         description=f"{options.net.name}, trained on {sum(corpus.train.durations) / 3600:.2f} h",
         metrics={
-            "character_error_rate": _rounded(judged.character_error_rate),
-            "word_error_rate": _rounded(judged.word_error_rate),
+            "character_error_rate": _rounded(best.character_error_rate),
+            "word_error_rate": _rounded(best.word_error_rate),
             "data": f"{len(dev)} utterances that chose the weights, {sum(dev.durations) / 3600:.2f} h",
         },
         training={

@@ -22,6 +22,7 @@ from earshot.training.recognition.feeding import FeatureSource, Feed, feature_so
 from earshot.training.recognition.judging import Judge, Judged
 from earshot.training.recognition.nets import build_net, find_net
 from earshot.training.recognition.options import AugmentationOptions, LearningOptions, RunOptions
+from earshot.training.recognition.page import best_of
 from earshot.training.recognition.records import description, remember, tell_corpus, write_epoch
 
 if TYPE_CHECKING:
@@ -32,16 +33,21 @@ MODEL = "model"
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """folder: of the model. curve: one result an epoch. judged: of the weights that were kept.
+    """folder: of the model. curve: one result an epoch. num_judged: utterances that chose the weights.
 
     is_first: whether this process is the one, of those that shared the work, that wrote the model.
     """
 
     folder: Path
     curve: tuple[EpochResult, ...]
-    judged: Judged
+    num_judged: int
     num_parameters: int
     is_first: bool = True
+
+    @property
+    def best(self) -> EpochResult:
+        """Of the weights that were kept."""
+        return best_of(self.curve)
 
 
 def _silently(_line: str) -> None:
@@ -111,14 +117,13 @@ def train_recognizer(
         training.load_state_dict(begun["state_dict"])
     else:
         fit(training, folder, is_resumed=is_resumed, num_processes=num_processes)
-    if training.best:
-        training.average.load_state_dict(training.best)
-    judged = judge(training.average)
+    training.average.load_state_dict(training.best)
     if rank == 0:
-        said = description(name or folder.name, licence, options, corpus, features, training, judged)
+        said = description(name or folder.name, licence, options, corpus, features, training)
         export(training.average, folder / MODEL, said)
         remember_lag(folder / MODEL, _spoken(corpus.train))
-    return Trained(folder / MODEL, tuple(training.curve), judged, num_parameters(net), is_first=rank == 0)
+    curve = tuple(training.curve)
+    return Trained(folder / MODEL, curve, len(corpus.dev), num_parameters(net), is_first=rank == 0)
 
 
 def _features(options: RunOptions) -> dict[str, Any]:
