@@ -10,7 +10,7 @@ import pytest
 from earshot.commands import Spotter
 from earshot.commands.classifier import Tail
 from earshot.commands.loading import load_net_spotters
-from earshot.commands.net_words import NetEars, NetTail, Words, measure_tail
+from earshot.commands.net_words import ClipWords, NetEars, NetTail, measure_tail
 from earshot.core.errors import CommandError, ModelError
 from earshot.core.types import Samples
 from tests.cli.command import earshot, read_aloud
@@ -31,18 +31,18 @@ class LengthNet:
 
 @pytest.fixture(scope="module")
 def tail() -> NetTail:
-    return measure_tail(LengthNet(), [read_aloud()] * 14)
+    return measure_tail(ClipWords(LengthNet()), [read_aloud()] * 14)
 
 
 def test_a_word_by_itself_is_heard() -> None:
-    tail = NetTail("length", Tail(0.0, 10.0, 1.0))
+    tail = NetTail("length", (Tail(0.0, 10.0, 1.0),))
     sound = stream(SECOND, THIRD)
-    spotter = Spotter(net=NetEars(LengthNet(), tail))
+    spotter = Spotter(nets=[NetEars(ClipWords(LengthNet()), tail)])
     events = [*spotter.accept(sound), *spotter.finish()]
     assert [event.label for event in events] == ["word"]
     assert 1.4 < events[0].time < 2.0
     assert 0.5 <= events[0].confidence <= 1
-    small = Spotter(net=NetEars(LengthNet(), tail))
+    small = Spotter(nets=[NetEars(ClipWords(LengthNet()), tail)])
     again = [event for start in range(0, len(sound), 777) for event in small.accept(sound[start : start + 777])]
     assert [*again, *small.finish()] == events
 
@@ -51,12 +51,12 @@ def test_tails_are_of_one_net_and_of_enough_speech(tail: NetTail, tmp_path: Path
     tail.save(tmp_path / "tail.json")
     assert NetTail.load(tmp_path / "tail.json") == tail
     with pytest.raises(ModelError, match="other weights"):
-        NetEars(LengthNet(), NetTail("other", tail.tail))
+        NetEars(ClipWords(LengthNet()), NetTail("other", tail.tails))
     with pytest.raises(CommandError, match="ten minutes"):
-        measure_tail(LengthNet(), [piece(0.0, 5.0)])
+        measure_tail(ClipWords(LengthNet()), [piece(0.0, 5.0)])
     with pytest.raises(CommandError, match="positive"):
-        NetEars(LengthNet(), tail, false_alarms_per_hour=-1)
-    (tmp_path / "tail.json").write_text('{"digest": "a", "tail": [1]}')
+        NetEars(ClipWords(LengthNet()), tail, false_alarms_per_hour=-1)
+    (tmp_path / "tail.json").write_text('{"digest": "a", "tails": [[1]]}')
     with pytest.raises(ModelError, match="cannot be read"):
         NetTail.load(tmp_path / "tail.json")
 
@@ -65,7 +65,7 @@ def test_silence_and_what_is_unknown_are_no_words() -> None:
     class Twelve(LengthNet):
         labels = ("_silence_", "_unknown_", "go")
 
-    assert Words(Twelve()).labels == ("go",)
+    assert ClipWords(Twelve()).labels == ("go",)
 
 
 def test_the_net_that_ships_knows_what_its_false_alarms_are(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from earshot.commands.dataset import read_clips, split_by_speaker
 from earshot.commands.front_ends import load_front_end
 from earshot.commands.net import CommandNet
 from earshot.core.errors import EarshotError, ModelError, TrainingError
-from earshot.training.batches import Batch
+from earshot.training.batches import Batch, FixedBatches
 
 torch = pytest.importorskip("torch", reason="torch: pip install 'earshot[train]'")
 pytest.importorskip("onnx", reason="onnx: pip install 'earshot[train]'")
@@ -44,11 +45,17 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_each_net_gives_the_same_in_onnx_as_in_torch(name: str, tmp_path: Path) -> None:
+def test_each_net_learns_and_gives_the_same_in_onnx_as_in_torch(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     sound = (0.1 * np.random.default_rng(0).standard_normal(16_000)).astype(np.float32)
     features = load_front_end(NETS[name].front_end)(sound)
-    net = build_net(name, 3).eval()
+    net = build_net(name, 3)
+    before = copy.deepcopy(net.state_dict())
+    draws = FixedBatches(
+        np.stack([features] * 2), np.eye(3, dtype=np.float32)[:2], "ab", np.random.default_rng(0)
+    )
+    net = train(net, draws, lambda _: 0.0, LoopOptions(num_steps=1, batch_size=4, evaluate_every=1)).net
+    assert not torch.equal(before["head.weight"], net.state_dict()["head.weight"])
     export([net], tmp_path, labels=["a", "b", "c"], front_end=NETS[name].front_end, example=features)
     with torch.inference_mode():
         expected = torch.softmax(net(torch.from_numpy(features[None])), 1).numpy()[0]

@@ -71,7 +71,10 @@ class RunOptions:
 )
 @click.option("--actions", type=click.Path(path_type=Path), metavar="FILE", help="What is done for it.")
 @click.option(
-    "--wake", multiple=True, metavar="NAME", help="Listen only after this taught phrase: earshot teach NAME."
+    "--wake",
+    multiple=True,
+    metavar="NAME|FOLDER",
+    help="Listen only after this taught phrase (earshot teach NAME), or a word of a trained net.",
 )
 @click.option("--push-to-talk", is_flag=True, help="Listen only while a key says so: earshot assistant toggle.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Do nothing; tell what would be done.")
@@ -220,16 +223,18 @@ def _dictation(surroundings: Surroundings) -> Dictation:
 def _ears(parts: _Parts, options: RunOptions) -> Ears:
     from earshot.assistant.listening import Ears
     from earshot.assistant.voices import identifier, keeper
-    from earshot.commands import CommandStore, Embedder
-    from earshot.commands.loading import load_spotters
+    from earshot.commands import CommandStore
+    from earshot.commands.gate import wake_words
+    from earshot.commands.loading import load_spotters, load_words
 
     store = CommandStore()
-    wake = [store.find(name).label for name in options.wake]
+    taught, nets = wake_words(store, options.wake)
+    wake = [*taught, *(label for folder in nets for label in load_words(folder).labels)]
     grammar = parts.understanding.grammar
     spotted = [label for label in _taught_labels() if label in wake or grammar.match(label) is not None]
     return Ears(
         parts.understanding,
-        load_spotters(store, Embedder(num_threads=1)) if spotted else None,
+        load_spotters(store if spotted else None, nets=nets) if spotted or nets else None,
         wake,
         identifier(options.only_voice) if options.only_voice else None,
         keeper() if options.keep_audio else None,

@@ -78,7 +78,11 @@ Examples:
 @click.option("--duration", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop after so long.")
 @click.option("--json", "is_json", is_flag=True, help="Print every event as a line of JSON.")
 @click.option(
-    "--wake", "wake_words", multiple=True, metavar="WORD", help="Write only what follows this taught word."
+    "--wake",
+    "wake_words",
+    multiple=True,
+    metavar="WORD|FOLDER",
+    help="Write only what follows this taught word, or a word of a trained net.",
 )
 @click.option("--journal/--no-journal", default=True, help="Keep sound and text for 'earshot sessions' [yes].")
 def listen(

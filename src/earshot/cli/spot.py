@@ -128,16 +128,16 @@ def spot(
 def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[[], Spotter]:
     """Of a net that ships, or of a folder; measured on background where such is given."""
     from earshot.audio.decode import read_audio
-    from earshot.commands.loading import load_net_spotters
-    from earshot.commands.net import SHIPPED, CommandNet
+    from earshot.commands.loading import load_net_spotters, load_words
+    from earshot.commands.net import SHIPPED
     from earshot.commands.net_words import measure_tail
 
     folder = SHIPPED if model == SHIPPED.name else Path(model)
     if background is None:
         return load_net_spotters(folder, false_alarms_per_hour=rate)
-    net = CommandNet.load(folder)
-    tail = measure_tail(net, (read_audio(path).samples for path in list_recordings([background])))
-    return load_net_spotters(folder, net=net, tail=tail, false_alarms_per_hour=rate)
+    words = load_words(folder)
+    tail = measure_tail(words, (read_audio(path).samples for path in list_recordings([background])))
+    return load_net_spotters(folder, words=words, tail=tail, false_alarms_per_hour=rate)
 
 
 def _spot_live(sound: SoundOptions, spotter: Spotter, log: HeardLog | None, *, is_json: bool) -> int:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from earshot.core.types import Samples
     from earshot.training.command_nets import Outcome
     from earshot.training.loop import Progress
+    from earshot.training.running_words import RunningProgress
 
 _EXAMPLES = """\b
 Examples:
   earshot train commands --list
   earshot train commands --data my-words/ --output my-net/
   earshot train commands --data speech_commands/ --twelve --net bc-resnet-3 --seeds 3 --output net/
-  earshot train commands --data my-words/ --net cnn-4 --seeds 5 --distill --output small/"""
+  earshot train commands --data my-words/ --net cnn-4 --seeds 5 --distill --output small/
+  earshot train commands --running --data wake-words/ --speech talks/ --output my-wake/"""
 
 
 @click.group()
@@ -52,6 +54,25 @@ train.add_command(recognizer)
 @click.option(
     "--background", type=click.Path(path_type=Path), metavar="FOLDER", help="Noise to lay below clips."
 )
+@click.option(
+    "--copies",
+    type=click.IntRange(0, 100),
+    default=4,
+    show_default=True,
+    help="Changed copies of each clip, for nets on Moonshine's frozen encoder and for --running.",
+)
+@click.option(
+    "--running",
+    "is_running",
+    is_flag=True,
+    help="Words to be found within running speech, as wake words are; see --speech.",
+)
+@click.option(
+    "--speech",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Of --running: ten minutes or more, better hours, of speech in which nobody says the words.",
+)
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the net goes.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write a page: errors, curves.")
 def commands(
@@ -66,6 +87,9 @@ def commands(
     learning_rate: float,
     patience: int | None,
     background: Path | None,
+    copies: int,
+    is_running: bool,
+    speech: Path | None,
     output: Path | None,
     report: Path | None,
 ) -> int:
@@ -81,9 +105,15 @@ def commands(
         return 0
     if data is None or output is None:
         raise click.UsageError("name the clips with --data and a folder for the net with --output")
+    if is_running != (speech is not None):
+        raise click.UsageError("--running needs --speech FOLDER, and --speech is of --running")
+    if is_running and (twelve or distill or report is not None):
+        raise click.UsageError("--running makes a net of its own kind: without --twelve, --distill, --report")
     find_net(net)
     for path in (output.parent, report.parent if report is not None else output.parent):
         check_folder(path.absolute())
+    if speech is not None:
+        return _train_running(data, speech, _backgrounds(data, background), output, copies)
     loaded = load_split(_split(data, is_twelve=twelve), _backgrounds(data, background))
     for item in loaded.refused:
         click.echo(f"left out: {item.path}: {item.reason}", err=True)
@@ -96,16 +126,62 @@ def commands(
         evaluate_every=max(1, steps // 10),
         patience=patience,
     )
-    outcome = train_commands(loaded, net, options, seeds=range(seeds), watch=_watch(steps))
+    outcome = train_commands(loaded, net, options, seeds=range(seeds), num_copies=copies, watch=_watch(steps))
     _tell(outcome, "an ensemble" if seeds > 1 else "the net")
     if distill:
-        outcome = train_commands(loaded, net, options, teachers=outcome.nets, watch=_watch(steps))
+        outcome = train_commands(
+            loaded, net, options, teachers=outcome.nets, num_copies=copies, watch=_watch(steps)
+        )
         _tell(outcome, "the distilled net")
     path = export_outcome(outcome, net, output, description=f"{net}, learned from {data.name}")
     click.echo(f"written       {path} ({path.stat().st_size / 1e6:.2f} MB)")
     if report is not None:
         write_report(outcome, report, title=f"{net} on {data.name}")
         click.echo(f"report        {report}")
+    return 0
+
+
+def _train_running(data: Path, speech: Path, backgrounds: list[Samples], output: Path, num_copies: int) -> int:
+    """Words that are found within running speech."""
+    from earshot.audio.decode import find_recordings, read_audio
+    from earshot.commands.dataset import SILENCE, read_clips
+    from earshot.commands.takes import check_take
+    from earshot.training.running_words import RunningOptions, Word, save_running, train_running
+
+    words = []
+    for clip in read_clips(data):
+        if clip.label == SILENCE:
+            continue
+        try:
+            take = check_take(read_audio(clip.path).samples, clip.path.name)
+        except AudioError as error:
+            click.echo(f"left out: {clip.path}: {error.message}", err=True)
+        else:
+            words.append(Word(clip.label, clip.speaker, take.samples))
+    recordings = (read_audio(path).samples for path in find_recordings(speech))
+    told: list[str] = []
+
+    def watch(progress: RunningProgress) -> None:
+        if progress.step == "nets" or progress.step not in told:
+            told.append(progress.step)
+            click.echo(progress.text, err=True)
+
+    outcome = train_running(
+        words,
+        list(recordings),
+        backgrounds=backgrounds,
+        options=RunningOptions(num_copies=max(1, num_copies)),
+        watch=watch,
+    )
+    for label in outcome.labels:
+        shares = [f"{100 * outcome.recall(label, rate):.1f}" for rate in (0.1, 0.5, 5.0)]
+        click.echo(
+            f"{label}: {', '.join(shares)} % found of people never heard, in speech and noise, "
+            "at 0.1, 0.5 and 5 false alarms an hour of speech, all words together"
+        )
+    save_running(outcome, output, description=f"words within running speech, learned from {data.name}")
+    click.echo(f"written       {output}")
+    click.echo(f"try           earshot spot --model {output}")
     return 0
 
 

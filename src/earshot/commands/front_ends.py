@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from earshot.commands.embedding import ClipEncoder
+from earshot.commands.embedding import ClipEncoder, FrameEncoder
 from earshot.core.errors import CommandError, nearest
 from earshot.core.types import Samples
 from earshot.features import LogMel, MelOptions, Mfcc, MfccOptions
@@ -53,12 +53,24 @@ def _moonshine() -> FrontEndFunction:
     return ClipEncoder().statistics
 
 
+def _moonshine_frames() -> FrontEndFunction:
+    """(57, 288): the embedded encoder's frames of a second."""
+    return FrameEncoder().of_clip
+
+
+def _moonshine_window() -> FrontEndFunction:
+    """(52, 288): the last frames of a window of 1.6 s, that far from its beginning; 8 ms a window."""
+    return FrameEncoder().of_window
+
+
 _FRONT_ENDS: dict[str, Callable[[], FrontEndFunction]] = {
     "log-mel": _log_mel,
     "mfcc": _mfcc,
     "waveform": _waveform,
     "multi-resolution": _multi_resolution,
     "moonshine": _moonshine,
+    "moonshine-frames": _moonshine_frames,
+    "moonshine-window": _moonshine_window,
 }
 
 

@@ -8,60 +8,85 @@ from pathlib import Path
 from earshot.commands.classifier import CommandClassifier
 from earshot.commands.embedding import Embedder
 from earshot.commands.lines import lines_of
-from earshot.commands.net import SHIPPED, CommandNet
-from earshot.commands.net_words import TAIL_FILE, NetEars, NetTail
+from earshot.commands.net import RUNNING, SHIPPED, CommandNet, hears, read_card
+from earshot.commands.net_words import TAIL_FILE, ClipWords, NetEars, NetTail, RunningWords, Words
 from earshot.commands.running import RunningClassifier, load_running_background
+from earshot.commands.running_net import RunningNet
 from earshot.commands.spotter import Spotter
-from earshot.commands.store import CommandStore
+from earshot.commands.store import Command, CommandStore
 from earshot.commands.teaching import current_commands
 from earshot.core.errors import CommandError
 
 
 def load_spotters(
-    store: CommandStore,
-    embedder: Embedder,
+    store: CommandStore | None,
+    embedder: Embedder | None = None,
     *,
     names: Sequence[str] = (),
+    nets: Sequence[Path] = (),
     false_alarms_per_hour: float = 0.5,
     is_running: bool = False,
 ) -> Callable[[], Spotter]:
     """Loads all once; each call then makes a spotter for a stream of its own.
 
-    names: labels of the commands to hear, empty for all. false_alarms_per_hour: of speech without them, all
-    together. is_running: also within running speech, without a pause before and after; half of the false alarms
-    may come from there. Raises CommandError when nothing is taught, or not what is named.
+    store: of taught commands; None for none. names: labels of those to hear, empty for all. nets: folders of
+    trained nets whose words are heard as well. false_alarms_per_hour: of speech without all these, together.
+    is_running: the taught ones also within running speech, without a pause before and after; half of their
+    false alarms may come from there. Raises CommandError when nothing is taught, or not what is named, and
+    ModelError for a net that cannot be read.
     """
+    words = [(load_words(folder), NetTail.load(folder / TAIL_FILE)) for folder in nets]
+    commands = [] if store is None else _wanted(store, embedder := embedder or Embedder(num_threads=1), names)
+    share = false_alarms_per_hour / max(1, len(commands) + sum(len(of_net.labels) for of_net, _ in words))
+    classifier, running = None, None
+    if store is not None and embedder is not None:
+        rate = share * len(commands) * (0.5 if is_running else 1.0)
+        classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate)
+        if is_running:
+            # A sound that is no speech has no running speech around it.
+            spoken = [c for c in commands if any(example.is_speech for example in c.positives)]
+            background = load_running_background()
+            lines = lines_of(store, spoken, background, embedder)
+            running = RunningClassifier(spoken, lines, background.widths, false_alarms_per_hour=rate)
+
+    def new_spotter() -> Spotter:
+        ears = [
+            NetEars(of_net, tail, false_alarms_per_hour=share * len(of_net.labels)) for of_net, tail in words
+        ]
+        return Spotter(classifier, embedder, running=running, nets=ears)
+
+    new_spotter()  # what is wrong is told now
+    return new_spotter
+
+
+def _wanted(store: CommandStore, embedder: Embedder, names: Sequence[str]) -> list[Command]:
     commands = current_commands(store, embedder)
     if not commands:
         raise CommandError("nothing is taught yet", fix='teach a word: earshot teach "light on"')
-    if names:
-        wanted = {store.find(name).key for name in names}
-        commands = [command for command in commands if command.key in wanted]
-    rate = false_alarms_per_hour / 2 if is_running else false_alarms_per_hour
-    classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate)
-    running = None
-    if is_running:
-        # A sound that is no speech has no running speech around it.
-        spoken = [c for c in commands if any(example.is_speech for example in c.positives)]
-        background = load_running_background()
-        lines = lines_of(store, spoken, background, embedder)
-        running = RunningClassifier(spoken, lines, background.widths, false_alarms_per_hour=rate)
-    return lambda: Spotter(classifier, embedder, running=running)
+    keys = {store.find(name).key for name in names}
+    return [command for command in commands if not names or command.key in keys]
+
+
+def load_words(folder: Path | None = None) -> Words:
+    """Of the net in a folder, by default the one that ships. Raises ModelError where it cannot be read."""
+    if folder is not None and hears(read_card(folder)) == RUNNING:
+        return RunningWords(RunningNet(folder))
+    return ClipWords(CommandNet.load(folder))
 
 
 def load_net_spotters(
     folder: Path | None = None,
     *,
-    net: CommandNet | None = None,
+    words: Words | None = None,
     tail: NetTail | None = None,
     false_alarms_per_hour: float = 0.5,
 ) -> Callable[[], Spotter]:
     """Of a trained net's words, the one that ships by default. See ``load_spotters``.
 
-    net: the one of the folder, where it is loaded already. tail: of background of the user's own; those beside
+    words: the folder's, where they are loaded already. tail: of background of the user's own; those beside
     the net by default. Raises ModelError where the net cannot be read, or its false alarms were never measured.
     """
-    net = net or CommandNet.load(folder)
+    words = words or load_words(folder)
     known = tail or NetTail.load((folder or SHIPPED) / TAIL_FILE)
-    NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour)  # what is wrong is told now
-    return lambda: Spotter(net=NetEars(net, known, false_alarms_per_hour=false_alarms_per_hour))
+    NetEars(words, known, false_alarms_per_hour=false_alarms_per_hour)  # what is wrong is told now
+    return lambda: Spotter(nets=[NetEars(words, known, false_alarms_per_hour=false_alarms_per_hour)])

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,41 @@ Probabilities = npt.NDArray[np.float32]
 
 MODEL, CARD = "model.onnx", "card.json"
 SHIPPED = Path(__file__).parent / "models" / "commands12"
+_FIX = "train it again, or install earshot again if it is the one that ships"
+
+
+CLIPS, RUNNING = "clips", "running speech"
+"""What a net hears: the ``hears`` of its card."""
+
+
+class NetFolder:
+    """``model.onnx`` and ``card.json``, checked and loaded. Safe to use from several threads.
+
+    kind: what it must hear. labels: of its outputs. Raises ModelError when something is absent or damaged.
+    """
+
+    def __init__(self, folder: Path, *, kind: str, num_threads: int = 1) -> None:
+        self.card = read_card(folder)
+        if hears(self.card) != kind:
+            raise ModelError(f"{folder} is a net of {hears(self.card)}, not of {kind}", fix="name another one")
+        self.labels: tuple[str, ...] = tuple(self.card["labels"])
+        self.digest = str(self.card["sha256"])
+        """SHA-256 of the weights."""
+        content = read_verified(folder / MODEL, self.digest, fix=_FIX)
+        self._session = load_onnx(
+            folder / MODEL,
+            content,
+            num_threads=num_threads,
+            inputs=["features"],
+            kind="net of commands",
+            fix=_FIX,
+        )
+        self.front_end = load_front_end(self.card["front_end"])
+
+    def run(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(n, …) of the front end → (n, labels)."""
+        found: npt.NDArray[np.float32] = self._session.run(None, {"features": features})[0]
+        return found
 
 
 class CommandNet:
@@ -35,24 +70,8 @@ class CommandNet:
     """
 
     def __init__(self, folder: Path, *, num_threads: int = 1) -> None:
-        fix = "train it again, or install earshot again if it is the one that ships"
-        self.card = _read_card(folder / CARD, fix)
-        self.labels: tuple[str, ...] = tuple(self.card["labels"])
-        content = read_verified(folder / MODEL, self.card["sha256"], fix=fix)
-        self._session = load_onnx(
-            folder / MODEL,
-            content,
-            num_threads=num_threads,
-            inputs=["features"],
-            kind="net of commands",
-            fix=fix,
-        )
-        self._front_end = load_front_end(self.card["front_end"])
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights."""
-        return str(self.card["sha256"])
+        self._net = NetFolder(folder, kind=CLIPS, num_threads=num_threads)
+        self.card, self.labels, self.digest = self._net.card, self._net.labels, self._net.digest
 
     @classmethod
     def load(cls, folder: Path | None = None, *, num_threads: int = 1) -> CommandNet:
@@ -68,25 +87,32 @@ class CommandNet:
 
     def features(self, samples: Samples) -> npt.NDArray[np.float32]:
         """What it is fed of one clip, float32 (n,) at 16 kHz; the shape is the front end's."""
-        return self._front_end(one_second(np.nan_to_num(samples).astype(np.float32, copy=False)))
+        return self._net.front_end(one_second(np.nan_to_num(samples).astype(np.float32, copy=False)))
 
     def classify_all(self, clips: Sequence[Samples], *, shifts: Sequence[int] = (0,)) -> Probabilities:
         """Of several clips: float32 (clips, classes). shifts: samples; their predictions are averaged."""
         if not clips:
             return np.empty((0, len(self.labels)), np.float32)
         seconds = [one_second(np.nan_to_num(clip).astype(np.float32, copy=False)) for clip in clips]
-        features = np.stack([self._front_end(at) for clip in seconds for at in at_shifts(clip, shifts)])
-        probabilities = self._session.run(None, {"features": features})[0]
+        features = np.stack([self._net.front_end(at) for clip in seconds for at in at_shifts(clip, shifts)])
+        probabilities = self._net.run(features)
         averaged = probabilities.reshape(len(clips), len(shifts), -1).mean(1)
         return np.asarray(averaged, np.float32)
 
 
-def _read_card(path: Path, fix: str) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """Of a net of commands. Raises ModelError when it is absent or damaged."""
+    path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}", fix=fix) from error
+        raise ModelError(f"{path} cannot be read: {error}", fix=_FIX) from error
     wanted: dict[str, type] = {"labels": list, "front_end": str, "sha256": str}
     if not isinstance(card, dict) or not all(isinstance(card.get(key), kind) for key, kind in wanted.items()):
-        raise ModelError(f"{path} is no card of a net of commands", fix=fix)
+        raise ModelError(f"{path} is no card of a net of commands", fix=_FIX)
     return card
+
+
+def hears(card: Mapping[str, Any]) -> str:
+    """``CLIPS`` or ``RUNNING``, or whatever the card says."""
+    return str(card.get("hears", CLIPS))

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from earshot.commands.clip_sounds import CLIP_SAMPLES, start_of_second
-from earshot.commands.looks import Look, PauseCutter
+from earshot.commands.looks import Look
 from earshot.commands.net import CommandNet
-from earshot.commands.net_words import LONGEST, SHORTEST, new_cutter
+from earshot.commands.net_words import LONGEST, SHORTEST, ClipWords
+from earshot.commands.spotter import Cutter
 from earshot.commands.trimming import sound_span
 from earshot.core.errors import CommandError
 from earshot.core.types import SAMPLE_RATE, Samples
@@ -39,7 +40,7 @@ def sights(net: CommandNet, blocks: Iterable[Samples]) -> list[Sight]:
 
     Raises CommandError where the net's front end gives no picture: the waveform, the encoder's statistics.
     """
-    cutter = new_cutter()
+    cutter = ClipWords(net).new_cutter()
     found = []
     for look in chain((look for block in blocks for look in cutter.accept(block)), _last(cutter)):
         first, last = sound_span(look.samples)
@@ -55,7 +56,7 @@ def sights(net: CommandNet, blocks: Iterable[Samples]) -> list[Sight]:
     return found
 
 
-def _last(cutter: PauseCutter) -> Iterator[Look]:
+def _last(cutter: Cutter) -> Iterator[Look]:
     """What the end of the recording ends; asked for when all else has been heard."""
     yield from cutter.finish()
 

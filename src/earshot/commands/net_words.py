@@ -1,7 +1,9 @@
-"""The words of a net in a stream: what stands between two pauses is shown to the net.
+"""The words of a trained net in a stream: what is worth a look is shown to the net, and a threshold decides.
 
-In running speech the short words that a net knows are said all the time: a second that slides, with smoothed
-probabilities, had no threshold at which a false alarm in two hours left more than 1 % of the words.
+A net of clips (``CommandNet``) hears what stands between two pauses. In running speech the short words that
+it knows are said all the time: a second that slides, with smoothed probabilities, had no threshold at which a
+false alarm in two hours left more than 1 % of the words. A net of running speech (``RunningNet``) has learned
+from words in the midst of speech, and hears them there.
 """
 
 from __future__ import annotations
@@ -18,25 +20,26 @@ import numpy.typing as npt
 
 from earshot.commands.classifier import Tail, check_rate, tail_of
 from earshot.commands.looks import Look, PauseCutter
-from earshot.commands.spotter import Spotted
+from earshot.commands.running_net import HOP, SPOKEN, WINDOW, RunningNet
+from earshot.commands.spotter import Cutter, Spotted
 from earshot.commands.trimming import trim
+from earshot.commands.windows import WindowCutter
 from earshot.core.errors import CommandError, ModelError
 from earshot.core.types import SAMPLE_RATE, Samples
 
 SHORTEST, LONGEST = 0.2, 1.2
 """Seconds of sound between two pauses that may be a word."""
 
-TAIL = 0.02
-"""Share of the background whose scores are taken for the tail; a net is sure of nearly all the rest."""
-
 TAIL_FILE = "tail.json"
 """Beside the net."""
 
 NO_WORDS = ("silence", "unknown")
 
+Logits = npt.NDArray[np.float64]
 
-class Net(Protocol):
-    """What is asked of a net; ``CommandNet`` is one. labels: of its classes. digest: of its weights."""
+
+class ClipNet(Protocol):
+    """What is asked of a net of clips; ``CommandNet`` is one. labels: of classes. digest: of weights."""
 
     @property
     def labels(self) -> Sequence[str]: ...  # noqa: D102
@@ -49,67 +52,136 @@ class Net(Protocol):
         ...
 
 
-class Words:
-    """What a net says of a stretch of sound."""
+class Words(Protocol):
+    """What a net says of stretches of sound. labels: of its words. digest: of its weights."""
 
-    def __init__(self, net: Net) -> None:
+    labels: tuple[str, ...]
+
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+
+    def new_cutter(self) -> Cutter:
+        """Finds what the net is shown of one stream."""
+        ...
+
+    def logits(self, look: Look) -> Logits | None:
+        """Log-odds of each word (words,); None for what is no word by its length."""
+        ...
+
+    def tails(self, logits: Logits, hours: float) -> tuple[Tail, ...]:
+        """Of background (n, words): one for each word, or one for all together."""
+        ...
+
+
+class ClipWords:
+    """Words that are said by themselves, and a net of clips."""
+
+    def __init__(self, net: ClipNet) -> None:
         self._net = net
         self._indices = [i for i, label in enumerate(net.labels) if label.strip("_") not in NO_WORDS]
         self.labels = tuple(net.labels[index] for index in self._indices)
 
-    def logits(self, look: Look) -> npt.NDArray[np.float64] | None:
-        """Log-odds of each word (words,); None for what is too short or too long."""
+    @property
+    def digest(self) -> str:
+        """Of the weights."""
+        return self._net.digest
+
+    def new_cutter(self) -> Cutter:
+        """Stretches of about a word's length between two pauses."""
+        return PauseCutter(0.5 * SHORTEST, LONGEST)
+
+    def logits(self, look: Look) -> Logits | None:
+        """See ``Words``."""
         sound = trim(look.samples)
         if not SHORTEST <= len(sound) / SAMPLE_RATE <= LONGEST:
             return None
         probabilities = np.clip(self._net.classify(sound).astype(np.float64), 1e-9, 1 - 1e-9)[self._indices]
         return np.asarray(np.log(probabilities / (1 - probabilities)))
 
+    def tails(self, logits: Logits, hours: float) -> tuple[Tail, ...]:
+        """The net shares its certainty among the words, so the likeliest one counts."""
+        # It is sure of nearly all of the background; the rest is the tail.
+        return (tail_of(logits.max(axis=1).astype(np.float32), hours, caution=1.0, share=0.02),)
 
-def new_cutter() -> PauseCutter:
-    """Finds stretches of about a word's length."""
-    return PauseCutter(0.5 * SHORTEST, LONGEST)
+
+class RunningWords:
+    """Words in the midst of speech, and a net that was trained for that."""
+
+    def __init__(self, net: RunningNet) -> None:
+        self._net = net
+        self.labels = net.labels
+
+    @property
+    def digest(self) -> str:
+        """Of the weights."""
+        return self._net.digest
+
+    def new_cutter(self) -> Cutter:
+        """Windows of one length that slide wherever somebody speaks."""
+        return WindowCutter((WINDOW,), hop=HOP, spoken=SPOKEN)
+
+    def logits(self, look: Look) -> Logits | None:
+        """See ``Words``."""
+        return self._net.scores(look.samples).astype(np.float64)
+
+    def tails(self, logits: Logits, hours: float) -> tuple[Tail, ...]:
+        """One for each word: some are much more like other words than others."""
+        return running_tails(logits, hours)
+
+
+def running_tails(logits: Logits, hours: float) -> tuple[Tail, ...]:
+    """For each word of a net of running speech; other recordings are taken to bring twice as many."""
+    return tuple(tail_of(column.astype(np.float32), hours, caution=2.0, share=0.005) for column in logits.T)
 
 
 @dataclass(frozen=True, slots=True)
 class NetTail:
-    """How high the likeliest word of background scores. digest: of the net that it was measured with."""
+    """How high background scores. digest: of the net that it was measured with.
+
+    tails: one for each word, or one for the likeliest of all words.
+    """
 
     digest: str
-    tail: Tail
+    tails: tuple[Tail, ...]
 
     def save(self, path: Path) -> None:
         """As JSON."""
-        document = {"digest": self.digest, "tail": [self.tail.start, self.tail.rate, self.tail.scale]}
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        rows = [[tail.start, tail.rate, tail.scale] for tail in self.tails]
+        path.write_text(json.dumps({"digest": self.digest, "tails": rows}, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> NetTail:
         """Raises ModelError when the file cannot be read or is damaged."""
         try:
             document = json.loads(path.read_bytes())
-            return cls(str(document["digest"]), Tail(*map(float, document["tail"])))
+            tails = tuple(Tail(*map(float, row)) for row in document["tails"])
+            if not tails:
+                raise ValueError("no tail")
+            return cls(str(document["digest"]), tails)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(
                 f"{path} cannot be read: {error}", fix="calibrate with --background FOLDER of speech"
             ) from error
 
+    def thresholds(self, false_alarms_per_hour: float) -> npt.NDArray[np.float64]:
+        """For each word, or for all; the rate is of all words together."""
+        share = false_alarms_per_hour / len(self.tails)
+        return np.array([tail.threshold(share) for tail in self.tails])
 
-def measure_tail(net: Net, recordings: Iterable[Samples]) -> NetTail:
+
+def measure_tail(words: Words, recordings: Iterable[Samples]) -> NetTail:
     """Of recordings without the words, float32 (n,) at 16 kHz. Raises CommandError for under ten minutes."""
-    words = Words(net)
-    scores: list[npt.NDArray[np.float64]] = []
+    logits: list[Logits] = []
     num_samples = 0
     for samples in recordings:
         num_samples += len(samples)
-        cutter = new_cutter()
+        cutter = words.new_cutter()
         found = (words.logits(look) for look in [*cutter.accept(samples), *cutter.finish()])
-        scores += [row for row in found if row is not None]
-    if num_samples < 600 * SAMPLE_RATE or len(scores) < 20:
+        logits += [row for row in found if row is not None]
+    if num_samples < 600 * SAMPLE_RATE or len(logits) < 20:
         raise CommandError("that is under ten minutes of speech", fix="give more background without the words")
-    highest = np.stack(scores).max(axis=1).astype(np.float32)
     hours = num_samples / SAMPLE_RATE / 3600
-    return NetTail(net.digest, tail_of(highest, hours, caution=1.0, share=TAIL))
+    return NetTail(words.digest, words.tails(np.stack(logits), hours))
 
 
 class NetEars:
@@ -119,16 +191,16 @@ class NetEars:
     and ModelError where the tail is of another net.
     """
 
-    def __init__(self, net: Net, tail: NetTail, *, false_alarms_per_hour: float = 0.5) -> None:
+    def __init__(self, words: Words, tail: NetTail, *, false_alarms_per_hour: float = 0.5) -> None:
         check_rate(false_alarms_per_hour)
-        if tail.digest != net.digest:
+        if tail.digest != words.digest or len(tail.tails) not in (1, len(words.labels)):
             raise ModelError(
                 "the net's false alarms were measured with other weights",
                 fix="calibrate with --background FOLDER of speech without the words",
             )
-        self._words = Words(net)
-        self.threshold = tail.tail.threshold(false_alarms_per_hour)
-        self.cutter = new_cutter()
+        self._words = words
+        self.thresholds = tail.thresholds(false_alarms_per_hour)
+        self.cutter = words.new_cutter()
         self.num_looks = 0
 
     def judge(self, looks: list[Look]) -> Spotted | None:
@@ -138,7 +210,7 @@ class NetEars:
             if logits is None:
                 continue
             self.num_looks += 1
-            excess = logits - self.threshold
+            excess = logits - self.thresholds
             best = int(np.argmax(excess))
             if excess[best] >= 0:
                 confidence = 1 / (1 + math.exp(-min(50.0, float(excess[best]))))

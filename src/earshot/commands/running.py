@@ -22,6 +22,7 @@ from earshot.commands.classifier import Tail, check_rate, tail_of
 from earshot.commands.discriminant import Discriminant, fit
 from earshot.commands.embedding import Embedder, Matrix
 from earshot.commands.store import Command
+from earshot.commands.trimming import PADDING
 from earshot.commands.windows import HOP
 from earshot.core.errors import ModelError
 from earshot.core.types import SAMPLE_RATE, Samples
@@ -34,9 +35,6 @@ VERSION = 1
 
 NUM_SETTINGS = 8
 """Surroundings in which each of few recordings is learned; of hundreds two are enough."""
-
-_EDGE = 1_120
-"""Samples of quiet that ``trim`` leaves on both sides of a sound."""
 
 _LEAST_WEIGHT = 24
 """Recordings from which on each is learned in two surroundings alone."""
@@ -161,7 +159,7 @@ def in_context(clips: Sequence[Samples], width: float) -> list[Samples]:
                 noise = rng.standard_normal(len(scene)).astype(np.float32)
                 scene = scene + noise * np.float32(level * 10 ** (-decibels / 20))
             # The window's end lies from a little before the word's to half a step behind the next look.
-            end = length + len(clip) - _EDGE + int(rng.integers(-600, 1_800))
+            end = length + len(clip) - PADDING + int(rng.integers(-600, 1_800))
             windows.append(np.asarray(scene[max(0, end - length) : end], np.float32))
     return windows
 

@@ -55,7 +55,7 @@ class Spotter:
     """One stream at 16 kHz. What is spotted, and when, does not depend on the sizes of the blocks.
 
     classifier: of what stands between pauses; None for nothing. running: of what is said in running speech;
-    None for nothing. net: the ears of a trained net. refractory: seconds after an event in which nothing is
+    None for nothing. nets: the ears of trained nets. refractory: seconds after an event in which nothing is
     spotted.
     """
 
@@ -65,11 +65,11 @@ class Spotter:
         embedder: Embedder | None = None,
         *,
         running: RunningClassifier | None = None,
-        net: Ears | None = None,
+        nets: Iterable[Ears] = (),
         refractory: float = 0.6,
     ) -> None:
         self._refractory = round(refractory * SAMPLE_RATE)
-        self._ears: list[Ears] = [net] if net is not None else []
+        self._ears: list[Ears] = list(nets)
         if classifier is not None or running is not None:
             embedder = embedder or Embedder(num_threads=1)
             if classifier is not None:

@@ -15,7 +15,7 @@ _DEPTH = 10 ** (-30 / 20)
 _OVER_FLOOR = 2.0
 """And is twice as loud as the quietest tenth of the clip, so that background does not count."""
 
-_PADDING = 1_120
+PADDING = 1_120
 """Samples kept on both sides, 70 ms: soft beginnings and ends of words."""
 
 
@@ -32,8 +32,8 @@ def sound_span(samples: Samples) -> tuple[int, int]:
     loud = np.flatnonzero(levels > max(_DEPTH * float(levels.max()), floor))
     if not len(loud):
         return 0, len(samples)
-    first = max(0, int(loud[0]) * _FRAME - _PADDING)
-    last = min(len(samples), (int(loud[-1]) + 1) * _FRAME + _PADDING)
+    first = max(0, int(loud[0]) * _FRAME - PADDING)
+    last = min(len(samples), (int(loud[-1]) + 1) * _FRAME + PADDING)
     return first, last
 
 

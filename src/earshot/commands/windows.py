@@ -14,7 +14,7 @@ from earshot.core.types import SAMPLE_RATE, Samples
 HOP = 4
 """Frames of 32 ms between two windows."""
 
-_SPOKEN = 0.5
+SPOKEN = 0.5
 """Share of a window's frames that are speech before it is looked at."""
 
 _HANG = 4
@@ -24,13 +24,15 @@ _HANG = 4
 class WindowCutter:
     """One stream at 16 kHz. What comes out does not depend on the sizes of the blocks.
 
-    widths: seconds of the windows; each position gives one window of each, as far as they are spoken.
+    widths: seconds of the windows; each position gives one window of each, as far as they are spoken. hop: see
+    ``HOP``. spoken: share of a window's frames that must be speech.
     """
 
-    def __init__(self, widths: Sequence[float], *, hop: int = HOP) -> None:
+    def __init__(self, widths: Sequence[float], *, hop: int = HOP, spoken: float = SPOKEN) -> None:
         self._lengths = [(max(1, round(width * SAMPLE_RATE / FRAME)), width) for width in widths]
         self._most = max((length for length, _ in self._lengths), default=1)
         self._hop = hop
+        self._spoken = spoken
         self._heard = SpeechFrames()
         self._frames: list[Samples] = []
         self._is_speech: list[bool] = []
@@ -54,5 +56,5 @@ class WindowCutter:
         return [
             Look(self._now * FRAME, np.concatenate(self._frames[-length:]), width)
             for length, width in self._lengths
-            if sum(self._is_speech[-length:]) >= _SPOKEN * length
+            if sum(self._is_speech[-length:]) >= self._spoken * length
         ]

@@ -105,11 +105,13 @@ def train_commands(
     seeds: Sequence[int] = (0,),
     augmentation: AugmentationOptions | None = None,
     has_masks: bool = False,
+    num_copies: int = 4,
     teachers: Sequence[Net] = (),
     watch: Callable[[int, Progress], object] | None = None,
 ) -> Outcome:
     """A net for each seed, judged by test speakers one by one and, when there are several, as an ensemble.
 
+    num_copies: changed ones of each clip, for nets whose features are slow to come by; all seeds share them.
     teachers: nets on the same front end whose mean prediction is learned instead of the labels. watch: told the
     seed and how far it is. Raises TrainingError, CommandError, MissingExtraError.
     """
@@ -119,13 +121,18 @@ def train_commands(
     front_end = load_front_end(spec.front_end)
     judges = [_features(side.sounds, front_end) for side in (data.validation, data.testing)]
     truths = [_truth(side, data.labels) for side in (data.validation, data.testing)]
-    fixed = _features(data.training.sounds, front_end) if spec.has_frozen_features else None
     learned: list[Learned] = []
+    described: tuple[Array, Array, list[str]] | None = None
     for seed in seeds:
         seed_everything(seed)
         net = build_net(net_name, len(data.labels))
         augmenter = Augmenter(np.random.default_rng(seed), backgrounds=data.backgrounds, options=augmentation)
-        draws = _draws(data, front_end, fixed, augmenter, has_masks=has_masks)
+        draws: Draws
+        if spec.has_frozen_features:
+            described = described or _described(data, front_end, augmenter, num_copies)
+            draws = FixedBatches(*described, augmenter.rng)
+        else:
+            draws = _draws(data, front_end, augmenter, has_masks=has_masks)
         if teachers:
             draws = TaughtBatches(
                 draws, lambda inputs: _mean_probabilities([logits_of(net, inputs) for net in teachers])
@@ -172,14 +179,22 @@ def export_outcome(outcome: Outcome, net_name: str, folder: Path, *, description
     return export(outcome.nets, folder, labels=outcome.labels, front_end=front_end, example=example, card=card)
 
 
-def _draws(
-    data: Loaded, front_end: FrontEndFunction, fixed: Array | None, augmenter: Augmenter, *, has_masks: bool
-) -> Draws:
+def _described(
+    data: Loaded, front_end: FrontEndFunction, augmenter: Augmenter, num_copies: int
+) -> tuple[Array, Array, list[str]]:
+    """Features, targets and labels of the clips and of changed copies of them."""
+    side = data.training
+    labels = [clip.label for clip in side.clips]
+    targets = np.eye(len(data.labels), dtype=np.float32)[_truth(side, data.labels)]
+    copies = [side.sounds, *(np.stack([augmenter(sound) for sound in side.sounds]) for _ in range(num_copies))]
+    features = np.concatenate([_features(sounds, front_end) for sounds in copies])
+    return features, np.tile(targets, (len(copies), 1)), labels * len(copies)
+
+
+def _draws(data: Loaded, front_end: FrontEndFunction, augmenter: Augmenter, *, has_masks: bool) -> Draws:
     labels = [clip.label for clip in data.training.clips]
     one_hot = np.eye(len(data.labels), dtype=np.float32)
     targets = one_hot[_truth(data.training, data.labels)]
-    if fixed is not None:
-        return FixedBatches(fixed, targets, labels, augmenter.rng)
     classes = {name: one_hot[index] for index, name in enumerate(data.labels)}
     words = np.array([row for row, label in enumerate(labels) if label != SILENCE])
     material = Material(

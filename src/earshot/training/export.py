@@ -39,26 +39,7 @@ def export(
     a class belongs to a label: 1, or what its share in training is put right by; None where they are the same.
     Weights are stored in float16 and used in float32.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    content = _as_onnx(nets, example, membership)
-    path = folder / MODEL
-    path.write_bytes(content)
-    facts = {
-        "format": 1,
-        **(card or {}),
-        "labels": list(labels),
-        "front_end": front_end,
-        "sample_rate": 16_000,
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-    with atomic_text(folder / CARD) as file:
-        file.write(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-    return path
-
-
-def _as_onnx(nets: Sequence[Net], example: Array, membership: Array | None) -> bytes:
     torch = require("torch", extra="train", purpose="export")
-    onnx = require("onnx", extra="train", purpose="export")
     groups = None if membership is None else torch.from_numpy(membership)
 
     class Ensemble(torch.nn.Module):  # type: ignore[name-defined,misc]
@@ -75,16 +56,38 @@ def _as_onnx(nets: Sequence[Net], example: Array, membership: Array | None) -> b
             grouped = total @ groups
             return grouped / grouped.sum(1, keepdim=True)
 
+    facts = {**(card or {}), "labels": list(labels), "front_end": front_end}
+    return write_net(Ensemble(), folder, example=example, output="probabilities", card=facts)
+
+
+def write_net(module: Any, folder: Path, *, example: Array, output: str, card: Mapping[str, Any]) -> Path:
+    """Write a module of torch that makes ``output`` (n, …) of features (n, …), and its card; returns the path.
+
+    example: features of one clip. card: with labels and front end; what the file itself knows is added.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = _as_onnx(module, example, output)
+    path = folder / MODEL
+    path.write_bytes(content)
+    facts = {"format": 1, **card, "sample_rate": 16_000, "sha256": hashlib.sha256(content).hexdigest()}
+    with atomic_text(folder / CARD) as file:
+        file.write(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def _as_onnx(module: Any, example: Array, output: str) -> bytes:
+    torch = require("torch", extra="train", purpose="export")
+    onnx = require("onnx", extra="train", purpose="export")
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter, about itself
         torch.onnx.export(
-            Ensemble().eval(),
+            module.eval(),
             (torch.from_numpy(example[None]),),
             buffer,
             input_names=["features"],
-            output_names=["probabilities"],
-            dynamic_axes={"features": {0: "clips"}, "probabilities": {0: "clips"}},
+            output_names=[output],
+            dynamic_axes={"features": {0: "clips"}, output: {0: "clips"}},
             opset_version=17,
             dynamo=False,
         )

@@ -99,7 +99,9 @@ def train(
     """
     torch = require("torch", extra="train", purpose="training")
     seed_everything(options.seed)
-    net.to(memory_format=torch.channels_last)
+    for weights in net.parameters():
+        if weights.ndim == 4:
+            weights.data = weights.data.contiguous(memory_format=torch.channels_last)
     guide = torch.nn.Linear(net.embedding_size, guides.shape[1]) if guides is not None else None
     parameters = [*net.parameters(), *(guide.parameters() if guide is not None else ())]
     optimizer = torch.optim.AdamW(decay_groups(parameters, options.weight_decay), lr=options.learning_rate)

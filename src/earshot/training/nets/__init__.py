@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 class NetSpec:
     """Where a net is built, and what it is fed.
 
-    front_end: see ``earshot.commands.front_ends``. settings: of its ``build``. has_frozen_features: they are
-    slow to come by, so each clip is described once, undisturbed.
+    front_end: see ``earshot.commands.front_ends``. build: the module's function; settings: of it.
+    has_frozen_features: they are slow to come by, so each clip is described once, and a few changed copies.
     """
 
     module: str
     front_end: str
     help: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    build: str = "build"
     has_frozen_features: bool = False
 
 
@@ -47,6 +48,13 @@ NETS: Mapping[str, NetSpec] = {
     "moonshine": NetSpec(
         "moonshine", "moonshine", "linear head on the frozen encoder of Moonshine", has_frozen_features=True
     ),
+    "moonshine-conv": NetSpec(
+        "moonshine",
+        "moonshine-frames",
+        "1-D convolutions over the frames of Moonshine's frozen encoder",
+        build="build_convolutions",
+        has_frozen_features=True,
+    ),
 }
 
 
@@ -61,7 +69,6 @@ def build_net(name: str, num_classes: int) -> Net:
     """A new net with weights drawn by torch's generator. Raises TrainingError, MissingExtraError."""
     spec = find_net(name)
     require("torch", extra="train", purpose="training")
-    net: Net = importlib.import_module(f"earshot.training.nets.{spec.module}").build(
-        num_classes, **spec.settings
-    )
+    module = importlib.import_module(f"earshot.training.nets.{spec.module}")
+    net: Net = getattr(module, spec.build)(num_classes, **spec.settings)
     return net
