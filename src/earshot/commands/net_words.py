@@ -30,6 +30,12 @@ from earshot.core.types import SAMPLE_RATE, Samples
 SHORTEST, LONGEST = 0.2, 1.2
 """Seconds of sound between two pauses that may be a word."""
 
+_STILL = 1.0
+"""Seconds; a word that is over its threshold so soon again, and was not below it meanwhile, is the same one."""
+
+_ALARM = 4
+"""Looks that make one false alarm at most: those of 0.64 s, as a spotter is deaf for 0.6 s after each."""
+
 TAIL_FILE = "tail.json"
 """Beside the net."""
 
@@ -53,9 +59,13 @@ class ClipNet(Protocol):
 
 
 class Words(Protocol):
-    """What a net says of stretches of sound. labels: of its words. digest: of its weights."""
+    """What a net says of stretches of sound.
+
+    labels: of its words. is_sliding: whether one word is seen in several looks. digest: of its weights.
+    """
 
     labels: tuple[str, ...]
+    is_sliding: bool
 
     @property
     def digest(self) -> str: ...  # noqa: D102
@@ -75,6 +85,8 @@ class Words(Protocol):
 
 class ClipWords:
     """Words that are said by themselves, and a net of clips."""
+
+    is_sliding = False
 
     def __init__(self, net: ClipNet) -> None:
         self._net = net
@@ -107,6 +119,8 @@ class ClipWords:
 class RunningWords:
     """Words in the midst of speech, and a net that was trained for that."""
 
+    is_sliding = True
+
     def __init__(self, net: RunningNet) -> None:
         self._net = net
         self.labels = net.labels
@@ -129,9 +143,16 @@ class RunningWords:
         return running_tails(logits, hours)
 
 
-def running_tails(logits: Logits, hours: float) -> tuple[Tail, ...]:
-    """For each word of a net of running speech; other recordings are taken to bring twice as many."""
-    return tuple(tail_of(column.astype(np.float32), hours, caution=2.0, share=0.005) for column in logits.T)
+def running_tails(logits: Logits, hours: float, *, every: int = 1) -> tuple[Tail, ...]:
+    """For each word of a net of running speech, from looks at it in their order (looks, words).
+
+    Neighbours that score high are one false alarm. every: so-manieth look is among them. Other recordings are
+    taken to bring twice as many.
+    """
+    size = max(1, round(_ALARM / every))
+    padded = np.pad(logits, ((0, -len(logits) % size), (0, 0)), mode="edge")
+    highest = padded.reshape(-1, size, logits.shape[1]).max(axis=1).astype(np.float32)
+    return tuple(tail_of(column, hours, caution=2.0, share=0.02) for column in highest.T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +223,9 @@ class NetEars:
         self.thresholds = tail.thresholds(false_alarms_per_hour)
         self.cutter = words.new_cutter()
         self.num_looks = 0
+        self._told = np.full(
+            len(words.labels), -math.inf
+        )  # when each word was last over its threshold, once told
 
     def judge(self, looks: list[Look]) -> Spotted | None:
         """The first stretch with one end that is a word, None for none."""
@@ -210,10 +234,20 @@ class NetEars:
             if logits is None:
                 continue
             self.num_looks += 1
-            excess = logits - self.thresholds
+            excess = self._news(logits - self.thresholds, look.end / SAMPLE_RATE)
             best = int(np.argmax(excess))
             if excess[best] >= 0:
+                self._told[best] = look.end / SAMPLE_RATE
                 confidence = 1 / (1 + math.exp(-min(50.0, float(excess[best]))))
                 label = self._words.labels[best]
                 return Spotted(look.end / SAMPLE_RATE, label, confidence, trim(look.samples))
         return None
+
+    def _news(self, excess: Logits, now: float) -> Logits:
+        """Without words that were told and are still there: windows overlap."""
+        if not self._words.is_sliding:
+            return excess
+        is_same = (excess >= 0) & (now - self._told < _STILL)
+        self._told[is_same] = now
+        self._told[excess < 0] = -math.inf
+        return np.where(is_same, -math.inf, excess)

@@ -56,12 +56,21 @@ class Material:
 
 
 class FixedBatches:
-    """Draws from features that were computed once, classes evenly; for front ends too slow to hear each copy.
+    """Draws from features that were computed once, classes evenly.
 
-    inputs: (clips, …); targets, labels: as in ``Material``.
+    inputs: (clips, …); targets, groups: as in ``Material``. has_masks: SpecAugment on the features.
     """
 
-    def __init__(self, inputs: Array, targets: Array, groups: Sequence[str], rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        inputs: Array,
+        targets: Array,
+        groups: Sequence[str],
+        rng: np.random.Generator,
+        *,
+        has_masks: bool = False,
+    ) -> None:
+        self._has_masks = has_masks
         self._inputs, self._targets, self._rng = inputs, targets, rng
         counts = Counter(groups)
         shares = np.array([1 / counts[name] for name in groups])
@@ -70,7 +79,10 @@ class FixedBatches:
     def draw(self, num_clips: int) -> Batch:
         """The next batch."""
         indices = self._rng.choice(len(self._inputs), num_clips, p=self._shares)
-        return Batch(self._inputs[indices], self._targets[indices], indices)
+        inputs = self._inputs[indices]
+        if self._has_masks:
+            inputs = np.stack([_masked(features, self._rng) for features in inputs])
+        return Batch(inputs, self._targets[indices], indices)
 
 
 class TaughtBatches:
@@ -139,9 +151,12 @@ class Batches:
             index = int(members[rng.integers(len(members))])
             sound, target = self._augmenter(self._sound(index)), material.targets[index]
         features = self._front_end(sound)
-        if self._has_masks and features.ndim == 3:
-            features = np.stack([mask_features(plane, rng) for plane in features])
-        return features, target, index
+        return _masked(features, rng) if self._has_masks else features, target, index
 
     def _sound(self, index: int) -> Samples:
         return np.asarray(self._material.sounds[index], np.float32)
+
+
+def _masked(features: Array, rng: np.random.Generator) -> Array:
+    """Planes (planes, frames, bands), each masked; anything else as it is."""
+    return np.stack([mask_features(plane, rng) for plane in features]) if features.ndim == 3 else features
