@@ -74,7 +74,7 @@ class RunOptions:
     "--wake",
     multiple=True,
     metavar="NAME|FOLDER",
-    help="Listen only after this taught phrase (earshot teach NAME), or a word of a trained net.",
+    help="Listen only after this phrase: taught (earshot teach NAME), of a trained net, computer or jarvis.",
 )
 @click.option("--push-to-talk", is_flag=True, help="Listen only while a key says so: earshot assistant toggle.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Do nothing; tell what would be done.")
@@ -225,11 +225,11 @@ def _ears(parts: _Parts, options: RunOptions) -> Ears:
     from earshot.assistant.voices import identifier, keeper
     from earshot.commands import CommandStore
     from earshot.commands.gate import wake_words
-    from earshot.commands.loading import load_spotters, load_words
+    from earshot.commands.loading import load_spotters
 
     store = CommandStore()
     taught, nets = wake_words(store, options.wake)
-    wake = [*taught, *(label for folder in nets for label in load_words(folder).labels)]
+    wake = [*taught, *(label for labels in nets.values() for label in labels)]
     grammar = parts.understanding.grammar
     spotted = [label for label in _taught_labels() if label in wake or grammar.match(label) is not None]
     return Ears(

@@ -151,10 +151,11 @@ def inspect_command(
 def _seen_by(name: str, reader: AudioReader, start: float) -> NetPicture:
     """What a net of commands looks at, and what it takes it for."""
     from earshot.audio.resample import resampled
-    from earshot.commands.net import SHIPPED, CommandNet
+    from earshot.commands.loading import net_folder
+    from earshot.commands.net import CommandNet
     from earshot.commands.net_sight import sights
 
-    net = CommandNet.load(None if name == SHIPPED.name else Path(name))
+    net = CommandNet.load(net_folder(name))
     seen = sights(net, resampled(reader, reader.info.sample_rate))
     return NetPicture(
         Path(name).name,

@@ -82,7 +82,7 @@ Examples:
     "wake_words",
     multiple=True,
     metavar="WORD|FOLDER",
-    help="Write only what follows this taught word, or a word of a trained net.",
+    help="Write only what follows this word: taught, of a trained net, or computer or jarvis, which ship.",
 )
 @click.option("--journal/--no-journal", default=True, help="Keep sound and text for 'earshot sessions' [yes].")
 def listen(

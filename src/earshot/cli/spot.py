@@ -66,7 +66,7 @@ Examples:
 @click.option(
     "--model",
     metavar="NAME|FOLDER",
-    help="Hear the words of a trained net instead of what is taught: commands12 ships (yes, no, up, down, …).",
+    help="Hear a trained net's words, not what is taught: commands12 (yes, no, up, …) and wake-words ship.",
 )
 @click.option(
     "--background",
@@ -128,11 +128,10 @@ def spot(
 def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[[], Spotter]:
     """Of a net that ships, or of a folder; measured on background where such is given."""
     from earshot.audio.decode import read_audio
-    from earshot.commands.loading import load_net_spotters, load_words
-    from earshot.commands.net import SHIPPED
+    from earshot.commands.loading import load_net_spotters, load_words, net_folder
     from earshot.commands.net_words import measure_tail
 
-    folder = SHIPPED if model == SHIPPED.name else Path(model)
+    folder = net_folder(model)
     if background is None:
         return load_net_spotters(folder, false_alarms_per_hour=rate)
     words = load_words(folder)

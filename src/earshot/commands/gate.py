@@ -7,16 +7,17 @@ from pathlib import Path
 
 from earshot.commands.embedding import Embedder
 from earshot.commands.loading import load_spotters, load_words
-from earshot.commands.net import CARD
+from earshot.commands.net import CARD, WAKE_WORDS
 from earshot.commands.spotter import Spotted
 from earshot.commands.store import CommandStore
+from earshot.core.errors import CommandError
 from earshot.core.types import Samples
 
 
 class WakeGate:
     """Hears wake words of a store in one stream at 16 kHz, by themselves and within running speech.
 
-    names: labels of taught commands, or folders of nets that ``earshot train commands --running`` made.
+    names: see ``wake_words``.
     false_alarms_per_hour: of speech without them, all together, positive. Raises CommandError when a name is
     not taught, ModelError for a net that cannot be read.
     """
@@ -30,8 +31,7 @@ class WakeGate:
         embedder: Embedder | None = None,
     ) -> None:
         taught, nets = wake_words(store, names)
-        labels = [label for folder in nets for label in load_words(folder).labels]
-        self.names = tuple(dict.fromkeys((*taught, *labels)))
+        self.names = (*taught, *(label for labels in nets.values() for label in labels))
         self._new_spotter = load_spotters(
             store if taught else None,
             embedder,
@@ -51,11 +51,24 @@ class WakeGate:
         self._spotter = self._new_spotter()
 
 
-def wake_words(store: CommandStore, names: Sequence[str]) -> tuple[list[str], list[Path]]:
-    """Of names or folders as ``--wake`` takes them: labels of taught commands, and folders of nets.
+def wake_words(store: CommandStore, names: Sequence[str]) -> tuple[list[str], dict[Path, tuple[str, ...]]]:
+    """Of what ``--wake`` takes: labels of taught commands, and folders of nets with the labels that are meant.
 
-    Raises CommandError for what is neither.
+    names: what is taught comes first, then the words of the net that ships, then folders of nets. Raises
+    CommandError for what is none of these.
     """
-    folders = [Path(name) for name in names if (Path(name) / CARD).is_file()]
-    labels = [store.find(name).label for name in names if Path(name) not in folders]
-    return list(dict.fromkeys(labels)), folders
+    shipped = load_words(WAKE_WORDS).labels
+    taught: list[str] = []
+    nets: dict[Path, tuple[str, ...]] = {}
+    for name in dict.fromkeys(names):
+        try:
+            taught.append(store.find(name).label)
+        except CommandError as error:
+            if name.casefold() in shipped:
+                nets[WAKE_WORDS] = (*nets.get(WAKE_WORDS, ()), name.casefold())
+            elif (Path(name) / CARD).is_file():
+                nets[Path(name)] = load_words(Path(name)).labels
+            else:
+                fix = f"teach it, or take one that needs no teaching: {', '.join(shipped)}"
+                raise CommandError(f"there is no command {name!r}", fix=fix) from error
+    return list(dict.fromkeys(taught)), nets

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from earshot.commands.classifier import CommandClassifier
 from earshot.commands.embedding import Embedder
 from earshot.commands.lines import lines_of
-from earshot.commands.net import RUNNING, SHIPPED, CommandNet, hears, read_card
+from earshot.commands.net import MODELS, RUNNING, SHIPPED, CommandNet, hears, read_card
 from earshot.commands.net_words import TAIL_FILE, ClipWords, NetEars, NetTail, RunningWords, Words
 from earshot.commands.running import RunningClassifier, load_running_background
 from earshot.commands.running_net import RunningNet
@@ -23,21 +23,24 @@ def load_spotters(
     embedder: Embedder | None = None,
     *,
     names: Sequence[str] = (),
-    nets: Sequence[Path] = (),
+    nets: Mapping[Path, Collection[str]] | None = None,
     false_alarms_per_hour: float = 0.5,
     is_running: bool = False,
 ) -> Callable[[], Spotter]:
     """Loads all once; each call then makes a spotter for a stream of its own.
 
     store: of taught commands; None for none. names: labels of those to hear, empty for all. nets: folders of
-    trained nets whose words are heard as well. false_alarms_per_hour: of speech without all these, together.
-    is_running: the taught ones also within running speech, without a pause before and after; half of their
-    false alarms may come from there. Raises CommandError when nothing is taught, or not what is named, and
-    ModelError for a net that cannot be read.
+    trained nets, and which of their words are heard as well, empty for all. false_alarms_per_hour: of speech
+    without all these, together. is_running: the taught ones also within running speech, without a pause before
+    and after; half of their false alarms may come from there. Raises CommandError when nothing is taught, or
+    not what is named, and ModelError for a net that cannot be read.
     """
-    words = [(load_words(folder), NetTail.load(folder / TAIL_FILE)) for folder in nets]
+    loaded = [
+        (words := load_words(folder), NetTail.load(folder / TAIL_FILE), tuple(labels) or words.labels)
+        for folder, labels in (nets or {}).items()
+    ]
     commands = [] if store is None else _wanted(store, embedder := embedder or Embedder(num_threads=1), names)
-    share = false_alarms_per_hour / max(1, len(commands) + sum(len(of_net.labels) for of_net, _ in words))
+    share = false_alarms_per_hour / max(1, len(commands) + sum(len(labels) for *_, labels in loaded))
     classifier, running = None, None
     if store is not None and embedder is not None:
         rate = share * len(commands) * (0.5 if is_running else 1.0)
@@ -51,7 +54,8 @@ def load_spotters(
 
     def new_spotter() -> Spotter:
         ears = [
-            NetEars(of_net, tail, false_alarms_per_hour=share * len(of_net.labels)) for of_net, tail in words
+            NetEars(words, tail, labels=labels, false_alarms_per_hour=share * len(labels))
+            for words, tail, labels in loaded
         ]
         return Spotter(classifier, embedder, running=running, nets=ears)
 
@@ -65,6 +69,12 @@ def _wanted(store: CommandStore, embedder: Embedder, names: Sequence[str]) -> li
         raise CommandError("nothing is taught yet", fix='teach a word: earshot teach "light on"')
     keys = {store.find(name).key for name in names}
     return [command for command in commands if not names or command.key in keys]
+
+
+def net_folder(name: str | Path) -> Path:
+    """Of a net that ships, by its name, or of the user's own, by its folder."""
+    shipped = MODELS / str(name)
+    return shipped if shipped.parent == MODELS and shipped.is_dir() else Path(name)
 
 
 def load_words(folder: Path | None = None) -> Words:

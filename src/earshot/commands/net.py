@@ -25,7 +25,11 @@ from earshot.core.types import Samples
 Probabilities = npt.NDArray[np.float32]
 
 MODEL, CARD = "model.onnx", "card.json"
-SHIPPED = Path(__file__).parent / "models" / "commands12"
+MODELS = Path(__file__).parent / "models"
+"""Folders of nets that ship."""
+
+SHIPPED = MODELS / "commands12"
+WAKE_WORDS = MODELS / "wake-words"
 _FIX = "train it again, or install earshot again if it is the one that ships"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -208,11 +208,18 @@ def measure_tail(words: Words, recordings: Iterable[Samples]) -> NetTail:
 class NetEars:
     """Hears the words of a net; for ``Spotter``.
 
-    false_alarms_per_hour: of speech without the words, all together. Raises CommandError where that is no rate,
-    and ModelError where the tail is of another net.
+    labels: of the words to hear, empty for all. false_alarms_per_hour: of speech without them, all together.
+    Raises CommandError where that is no rate, and ModelError where the tail is of another net.
     """
 
-    def __init__(self, words: Words, tail: NetTail, *, false_alarms_per_hour: float = 0.5) -> None:
+    def __init__(
+        self,
+        words: Words,
+        tail: NetTail,
+        *,
+        labels: Collection[str] = (),
+        false_alarms_per_hour: float = 0.5,
+    ) -> None:
         check_rate(false_alarms_per_hour)
         if tail.digest != words.digest or len(tail.tails) not in (1, len(words.labels)):
             raise ModelError(
@@ -220,7 +227,9 @@ class NetEars:
                 fix="calibrate with --background FOLDER of speech without the words",
             )
         self._words = words
-        self.thresholds = tail.thresholds(false_alarms_per_hour)
+        is_heard = np.array([not labels or label in labels for label in words.labels])
+        rate = false_alarms_per_hour / is_heard.mean()  # the share of those that are not listened for is free
+        self.thresholds = np.where(is_heard, tail.thresholds(rate), math.inf)
         self.cutter = words.new_cutter()
         self.num_looks = 0
         self._told = np.full(
