@@ -47,6 +47,13 @@ def test_a_word_by_itself_is_heard() -> None:
     assert [*again, *small.finish()] == events
 
 
+def test_words_that_are_not_asked_for_are_not_heard() -> None:
+    tail = NetTail("length", (Tail(0.0, 10.0, 1.0),))
+    for labels, expected in (((), ["word"]), (("word",), ["word"]), (("other",), [])):
+        spotter = Spotter(nets=[NetEars(ClipWords(LengthNet()), tail, labels=labels)])
+        assert [event.label for event in spotter.accept(stream(SECOND))] == expected
+
+
 def test_tails_are_of_one_net_and_of_enough_speech(tail: NetTail, tmp_path: Path) -> None:
     tail.save(tmp_path / "tail.json")
     assert NetTail.load(tmp_path / "tail.json") == tail

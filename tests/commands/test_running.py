@@ -82,6 +82,15 @@ def test_a_wake_word_opens_the_gate_and_another_command_does_not(
     assert [label for label, _ in heard(gate, in_a_sentence()[0])] == ["first"]
 
 
+def test_two_wake_words_ship_and_one_that_nobody_knows_is_refused(store: CommandStore) -> None:
+    gate = WakeGate(store, ["Jarvis", "jarvis"])
+    assert gate.names == ("jarvis",)
+    assert heard(gate, stream(FIRST, SECOND)) == []
+    with pytest.raises(CommandError, match="'jarvi'") as refusal:
+        WakeGate(store, ["jarvi"])
+    assert "computer, jarvis" in str(refusal.value)
+
+
 def test_what_follows_a_wake_word_goes_through_until_a_pause(taught: CommandStore, embedder: Embedder) -> None:
     quiet = np.zeros(16_000, np.float32)
     order = piece(10.0, 12.0)

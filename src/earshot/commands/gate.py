@@ -65,7 +65,7 @@ def wake_words(store: CommandStore, names: Sequence[str]) -> tuple[list[str], di
             taught.append(store.find(name).label)
         except CommandError as error:
             if name.casefold() in shipped:
-                nets[WAKE_WORDS] = (*nets.get(WAKE_WORDS, ()), name.casefold())
+                nets[WAKE_WORDS] = tuple(dict.fromkeys((*nets.get(WAKE_WORDS, ()), name.casefold())))
             elif (Path(name) / CARD).is_file():
                 nets[Path(name)] = load_words(Path(name)).labels
             else:
