@@ -143,6 +143,8 @@ class TestRefusals:
         many = [Word("second", str(number), piece(*SECOND)) for number in range(10)]
         with pytest.raises(TrainingError, match=r"0\.5 minutes of speech"):
             train_running(many, [read_aloud()[: 30 * 16_000]])
+        with pytest.raises(TrainingError, match=r"0\.0 minutes of speech"):
+            train_running(many, [piece(0.0, 1.0)] * 700)
         long = [Word("long", str(number), piece(0.0, 3.0)) for number in range(10)]
         with pytest.raises(TrainingError, match="lasts"):
             train_running(long, [])

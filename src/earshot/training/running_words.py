@@ -163,10 +163,10 @@ def train_running(
     """
     require("torch", extra="train", purpose="training")
     options = options or RunningOptions()
-    labels = _check(words, speech)
+    pieces = [part for one in speech for part in _cut(one) if len(part) >= 2 * SAMPLE_RATE]
+    labels = _check(words, pieces)
     truth_of = {label: index for index, label in enumerate(labels)}
     rng = np.random.default_rng(options.seed)
-    pieces = [part for one in speech for part in _cut(one) if len(part) >= 2 * SAMPLE_RATE]
     piece_folds = rng.permutation(len(pieces)) % _NUM_FOLDS
     speakers = sorted({word.speaker for word in words})
     fold_of_speaker = dict(zip(speakers, rng.permutation(len(speakers)) % _NUM_FOLDS, strict=True))
@@ -259,7 +259,8 @@ def _check(words: Sequence[Word], speech: Sequence[Samples]) -> tuple[str, ...]:
     seconds = sum(map(len, speech)) / SAMPLE_RATE
     if seconds < LEAST_SPEECH:
         raise TrainingError(
-            f"that is {seconds / 60:.1f} minutes of speech without the words, under {LEAST_SPEECH / 60:g}",
+            f"that is {seconds / 60:.1f} minutes of speech without the words, in recordings of two seconds "
+            f"or more, and {LEAST_SPEECH / 60:g} are needed",
             fix="give more recordings of people who speak, an hour or more: any talk, podcast or audio book",
         )
     return labels
