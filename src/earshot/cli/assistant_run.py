@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\b
 Examples:
   earshot assistant run
-  earshot assistant run --wake computer          (taught with: earshot teach computer)
+  earshot assistant run --wake computer          (or a phrase of yours: earshot teach NAME)
   earshot assistant run --push-to-talk           (and a key bound to: earshot assistant toggle)
   earshot assistant run --from-file order.wav --dry-run"""
 
