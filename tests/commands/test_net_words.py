@@ -63,6 +63,8 @@ def test_tails_are_of_one_net_and_of_enough_speech(tail: NetTail, tmp_path: Path
         measure_tail(ClipWords(LengthNet()), [piece(0.0, 5.0)])
     with pytest.raises(CommandError, match="positive"):
         NetEars(ClipWords(LengthNet()), tail, false_alarms_per_hour=-1)
+    with pytest.raises(CommandError, match=r"no 'ward'.*word"):
+        NetEars(ClipWords(LengthNet()), tail, labels=["ward"])
     (tmp_path / "tail.json").write_text('{"digest": "a", "tails": [[1]]}')
     with pytest.raises(ModelError, match="cannot be read"):
         NetTail.load(tmp_path / "tail.json")
@@ -81,5 +83,9 @@ def test_the_net_that_ships_knows_what_its_false_alarms_are(tmp_path: Path) -> N
     sound = write(tmp_path / "a.wav", piece(0.0, 3.0))
     assert earshot("spot", sound, "--model", "commands12").status == 0
     assert earshot("spot", sound, "--model", "commands12", "--running").status == 2
+    assert earshot("spot", sound, "--model", "commands12", "--only", "stop").status == 0
+    refused = earshot("spot", sound, "--model", "commands12", "--only", "fire")
+    assert refused.status == 1
+    assert "knows no 'fire'" in refused.errors
     assert earshot("spot", sound, "--model", tmp_path / "absent").status == 1
     assert earshot("spot", sound, "--background", tmp_path).status == 2

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from earshot.audio.decode import read_audio
 from earshot.commands import CommandStore, Embedder, Teacher
-from earshot.core.types import Samples
+from earshot.core.types import SAMPLE_RATE, Samples
 from tests.commands.conftest import FIRST, stream, takes
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def test_a_command_is_told_when_it_is_said(url: str) -> None:
         ('{"config": {"only": "light"}}', "only"),
         ('{"config": {"running": 1}}', "running"),
         ('{"config": {"threshold": 1}}', "threshold"),
+        ('{"config": {"model": "/etc"}}', "commands12, wake-words"),
+        ('{"config": {"model": ["commands12"]}}', "commands12, wake-words"),
+        ('{"config": {"model": "commands12", "running": true}}', "running"),
         ('{"config": []}', "object"),
         ('{"volume": 3}', "config"),
         ("[" * 100_000, "JSON"),
@@ -72,3 +76,15 @@ def test_what_means_nothing_is_refused_with_the_reason(url: str, message: str | 
             socket.recv(timeout=30)
     assert refused.value.rcvd is not None
     assert reason in refused.value.rcvd.reason
+
+
+def test_the_words_of_a_net_that_ships_need_no_teaching(url: str, speech: Path) -> None:
+    rows = (speech / "wake_words" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    clips = [row for row in map(json.loads, rows) if row["label"] in ("computer", "jarvis")][::40]
+    pause = np.zeros(SAMPLE_RATE, np.float32)
+    for row in clips:
+        config = {"model": "wake-words", "only": ["jarvis"]}
+        sound = read_audio(speech / "wake_words" / row["audio"]).samples
+        *events, end = replies(url, json.dumps({"config": config}), pcm(np.concatenate([pause, sound, pause])))
+        assert [event["label"] for event in events] == ["jarvis"] * (row["label"] == "jarvis")
+        assert end == {"type": "end"}

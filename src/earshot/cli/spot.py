@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -102,10 +102,8 @@ def spot(
         check_folder(csv_path.absolute().parent)
     if model is None and background is not None:
         raise click.UsageError("--background measures the false alarms of a --model")
-    if model is not None and (is_running or names):
-        raise click.UsageError(
-            "--running and --only are of taught commands; a --model hears its words anywhere"
-        )
+    if model is not None and is_running:
+        raise click.UsageError("--running is of taught commands; a --model hears its words anywhere")
     log = None
     if model is None:
         from earshot.commands import CommandStore, Embedder
@@ -119,13 +117,15 @@ def spot(
             store, embedder, names=names, false_alarms_per_hour=rate, is_running=is_running
         )
     else:
-        new_spotter = _net_spotters(model, background, rate)
+        new_spotter = _net_spotters(model, background, rate, names)
     if files:
         return _spot_files(list_recordings(files), new_spotter, is_json=is_json, csv_path=csv_path)
     return _spot_live(sound, new_spotter(), log, is_json=is_json)
 
 
-def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[[], Spotter]:
+def _net_spotters(
+    model: str, background: Path | None, rate: float, names: Sequence[str]
+) -> Callable[[], Spotter]:
     """Of a net that ships, or of a folder; measured on background where such is given."""
     from earshot.audio.decode import read_audio
     from earshot.commands.loading import load_net_spotters, load_words, net_folder
@@ -133,10 +133,10 @@ def _net_spotters(model: str, background: Path | None, rate: float) -> Callable[
 
     folder = net_folder(model)
     if background is None:
-        return load_net_spotters(folder, false_alarms_per_hour=rate)
+        return load_net_spotters(folder, names=names, false_alarms_per_hour=rate)
     words = load_words(folder)
     tail = measure_tail(words, (read_audio(path).samples for path in list_recordings([background])))
-    return load_net_spotters(folder, words=words, tail=tail, false_alarms_per_hour=rate)
+    return load_net_spotters(folder, names=names, words=words, tail=tail, false_alarms_per_hour=rate)
 
 
 def _spot_live(sound: SoundOptions, spotter: Spotter, log: HeardLog | None, *, is_json: bool) -> int:

@@ -87,16 +87,28 @@ def load_words(folder: Path | None = None) -> Words:
 def load_net_spotters(
     folder: Path | None = None,
     *,
+    names: Sequence[str] = (),
     words: Words | None = None,
     tail: NetTail | None = None,
     false_alarms_per_hour: float = 0.5,
 ) -> Callable[[], Spotter]:
     """Of a trained net's words, the one that ships by default. See ``load_spotters``.
 
-    words: the folder's, where they are loaded already. tail: of background of the user's own; those beside
-    the net by default. Raises ModelError where the net cannot be read, or its false alarms were never measured.
+    names: of its words to hear, empty for all. words: the folder's, where they are loaded already. tail: of
+    background of the user's own; that beside the net by default. Raises CommandError for a word that it does
+    not know, ModelError where the net cannot be read, or its false alarms were never measured.
     """
     words = words or load_words(folder)
     known = tail or NetTail.load((folder or SHIPPED) / TAIL_FILE)
-    NetEars(words, known, false_alarms_per_hour=false_alarms_per_hour)  # what is wrong is told now
-    return lambda: Spotter(nets=[NetEars(words, known, false_alarms_per_hour=false_alarms_per_hour)])
+
+    def new_spotter() -> Spotter:
+        ears = NetEars(words, known, labels=names, false_alarms_per_hour=false_alarms_per_hour)
+        return Spotter(nets=[ears])
+
+    new_spotter()  # what is wrong is told now
+    return new_spotter
+
+
+def shipped_nets() -> list[str]:
+    """Names of the nets that ship."""
+    return sorted(path.name for path in MODELS.iterdir() if path.is_dir())

@@ -24,7 +24,7 @@ from earshot.commands.running_net import HOP, SPOKEN, WINDOW, RunningNet
 from earshot.commands.spotter import Cutter, Spotted
 from earshot.commands.trimming import trim
 from earshot.commands.windows import WindowCutter
-from earshot.core.errors import CommandError, ModelError
+from earshot.core.errors import CommandError, ModelError, nearest
 from earshot.core.types import SAMPLE_RATE, Samples
 
 SHORTEST, LONGEST = 0.2, 1.2
@@ -209,7 +209,8 @@ class NetEars:
     """Hears the words of a net; for ``Spotter``.
 
     labels: of the words to hear, empty for all. false_alarms_per_hour: of speech without them, all together.
-    Raises CommandError where that is no rate, and ModelError where the tail is of another net.
+    Raises CommandError where that is no rate or a label none of the net's, and ModelError where the tail is of
+    another net.
     """
 
     def __init__(
@@ -226,6 +227,9 @@ class NetEars:
                 "the net's false alarms were measured with other weights",
                 fix="calibrate with --background FOLDER of speech without the words",
             )
+        for label in labels:
+            if label not in words.labels:
+                raise CommandError(f"the net knows no {label!r}", fix=nearest(label, words.labels))
         self._words = words
         is_heard = np.array([not labels or label in labels for label in words.labels])
         rate = false_alarms_per_hour / is_heard.mean()  # the share of those that are not listened for is free

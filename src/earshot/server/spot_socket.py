@@ -1,4 +1,4 @@
-"""Taught commands over a WebSocket: sound up, events down."""
+"""Spoken commands over a WebSocket: sound up, events down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 
 from earshot.commands import CommandStore, Embedder, Spotted, Spotter
-from earshot.commands.loading import load_spotters
+from earshot.commands.loading import load_net_spotters, load_spotters, net_folder, shipped_nets
 from earshot.core.errors import CommandError, EarshotError
 from earshot.core.types import SAMPLE_RATE, Samples
 from earshot.server.errors import RequestError
@@ -23,7 +23,7 @@ MAX_SPOTTERS = 16
 
 
 def spot_router() -> APIRouter:
-    """``/v1/spot``: commands of this computer's store."""
+    """``/v1/spot``: commands of this computer's store, or of a net that ships."""
     router = APIRouter()
     places = asyncio.Semaphore(MAX_SPOTTERS)
 
@@ -41,9 +41,13 @@ def spot_router() -> APIRouter:
 
 @dataclass(frozen=True, slots=True)
 class SpotConfig:
-    """What a client may set before its first sound. See ``load_spotters``; sample_rate: Hz of what it sends."""
+    """What a client may set before its first sound. See ``load_spotters``.
+
+    sample_rate: Hz of what it sends. model: a net that ships, heard instead of what is taught.
+    """
 
     sample_rate: int = SAMPLE_RATE
+    model: str | None = None
     names: tuple[str, ...] = ()
     false_alarms_per_hour: float = 0.5
     is_running: bool = False
@@ -53,11 +57,12 @@ def parse_config(wish: Any) -> SpotConfig:
     """The ``config`` of a message. Raises RequestError for what means nothing."""
     if not isinstance(wish, dict):
         raise RequestError("config is an object")
-    unknown = wish.keys() - {"sample_rate", "only", "false_alarms_per_hour", "running"}
+    unknown = wish.keys() - {"sample_rate", "model", "only", "false_alarms_per_hour", "running"}
     if unknown:
         raise RequestError(f"config knows no {sorted(unknown)[0]!r}")
     rate, alarms = wish.get("sample_rate", SAMPLE_RATE), wish.get("false_alarms_per_hour", 0.5)
     names, is_running = wish.get("only", []), wish.get("running", False)
+    model = wish.get("model")
     if isinstance(rate, bool) or not isinstance(rate, int) or not 1_000 <= rate <= 192_000:
         raise RequestError("sample_rate is a whole number from 1000 to 192000")
     if isinstance(alarms, bool) or not isinstance(alarms, int | float) or not 0 < alarms <= 1_000:
@@ -66,7 +71,12 @@ def parse_config(wish: Any) -> SpotConfig:
         raise RequestError("only is a list of at most 100 commands")
     if not isinstance(is_running, bool):
         raise RequestError("running is true or false")
-    return SpotConfig(rate, tuple(names), float(alarms), is_running)
+    # A name alone: no client may have this computer read a folder of its choice.
+    if model is not None and model not in shipped_nets():
+        raise RequestError(f"model is one of {', '.join(shipped_nets())}")
+    if model is not None and is_running:
+        raise RequestError("running is of taught commands; a model hears its words anywhere")
+    return SpotConfig(rate, model, tuple(names), float(alarms), is_running)
 
 
 class _Talk:
@@ -137,6 +147,12 @@ class _Talk:
 
 
 def _new_spotter(config: SpotConfig) -> Spotter:
+    if config.model is not None:
+        return load_net_spotters(
+            net_folder(config.model),
+            names=config.names,
+            false_alarms_per_hour=config.false_alarms_per_hour,
+        )()
     return load_spotters(
         CommandStore(),
         Embedder(num_threads=1),
