@@ -134,7 +134,7 @@ class TestATrainedNet:
 class TestRefusals:
     def test_options_that_do_not_belong_together(self, folder: Path) -> None:
         assert train(folder).status == 2
-        assert train(folder, "--speech", folder / "speech", "--distill").status == 2
+        assert train(folder, "--speech", folder / "speech", "--distill", "cnn-1").status == 2
 
     def test_too_few_people_too_little_speech_and_too_long_a_word(self) -> None:
         few = [Word("second", "one", piece(*SECOND))] * 20

@@ -20,11 +20,12 @@ torch = pytest.importorskip("torch", reason="torch: pip install 'earshot[train]'
 pytest.importorskip("onnx", reason="onnx: pip install 'earshot[train]'")
 
 from earshot.cli.train import train as train_verb  # noqa: E402
-from earshot.training.command_nets import export_outcome, load_split, train_commands  # noqa: E402
+from earshot.training.command_nets import Teachers, export_outcome, load_split, train_commands  # noqa: E402
 from earshot.training.export import export  # noqa: E402
 from earshot.training.loop import LoopOptions, marginal_loss, train  # noqa: E402
 from earshot.training.measures import cost_of, share_interval  # noqa: E402
 from earshot.training.nets import NETS, build_net  # noqa: E402
+from tests.cli.command import earshot  # noqa: E402
 
 TINY = LoopOptions(num_steps=20, batch_size=12, evaluate_every=10, average=0.5, learning_rate=5e-3)
 
@@ -63,7 +64,7 @@ def test_each_net_learns_and_gives_the_same_in_onnx_as_in_torch(name: str, tmp_p
     assert np.allclose(heard, expected, atol=2e-3)
     cost = cost_of(net, features)
     assert cost.num_parameters == sum(one.numel() for one in net.parameters())
-    assert cost.num_multiply_adds >= 3 * net.embedding_size
+    assert cost.num_multiply_adds >= 3 * net.head.in_features
 
 
 def test_multiply_adds_are_counted_by_hand() -> None:
@@ -85,7 +86,7 @@ def test_a_net_learns_tones_is_distilled_and_runs_without_torch(tones: Path, tmp
     assert outcome.accuracy >= 0.8
     assert outcome.confusion.sum() == outcome.num_judged
     assert all(clip.label != clip.guess for clip in outcome.worst)
-    small = train_commands(data, "cnn-1", TINY, teachers=outcome.nets)
+    small = train_commands(data, "cnn-1", TINY, teachers=Teachers(outcome.nets, "mfcc"))
     assert small.accuracy >= 0.8
     export_outcome(small, "cnn-1", tmp_path, description="tones")
     net = CommandNet.load(tmp_path)
@@ -93,6 +94,18 @@ def test_a_net_learns_tones_is_distilled_and_runs_without_torch(tones: Path, tmp
     probabilities = net.classify_all([clip], shifts=(-400, 0, 400))[0]
     assert probabilities.sum() == pytest.approx(1, abs=1e-3)
     assert net.labels == ("high", "hiss", "low")
+
+
+def test_what_nets_on_moonshine_know_fits_into_one_on_mfcc(tones: Path, tmp_path: Path) -> None:
+    place = ["--data", tones, "--output", tmp_path]
+    arguments = ["train", "commands", *place, "--net", "moonshine", "--steps", "60", "--copies", "1"]
+    taught = earshot(*arguments, "--distill", "cnn-1")
+    assert taught.status == 0
+    assert "the distilled net" in taught.output
+    assert CommandNet.load(tmp_path).card["front_end"] == "mfcc"
+    refused = earshot(*arguments, "--distill", "cnn-9")
+    assert refused.status == 1
+    assert "no net 'cnn-9'" in refused.errors
 
 
 def test_the_same_seed_learns_the_same(tones: Path) -> None:
@@ -131,7 +144,7 @@ def test_what_cannot_be_learned_is_refused(tones: Path, tmp_path: Path) -> None:
 class Broken:
     def draw(self, num_clips: int) -> Batch:
         inputs = np.full((num_clips, 1, 98, 20), np.nan, np.float32)
-        return Batch(inputs, np.eye(3, dtype=np.float32)[[0] * num_clips], np.zeros(num_clips, np.int64))
+        return Batch(inputs, np.eye(3, dtype=np.float32)[[0] * num_clips])
 
 
 def test_a_loss_that_is_no_number_ends_the_training() -> None:

@@ -24,7 +24,7 @@ Examples:
   earshot train commands --list
   earshot train commands --data my-words/ --output my-net/
   earshot train commands --data speech_commands/ --twelve --net bc-resnet-3 --seeds 3 --output net/
-  earshot train commands --data my-words/ --net cnn-4 --seeds 5 --distill --output small/
+  earshot train commands --data my-words/ --net cnn-4 --seeds 5 --distill cnn-1 --output small/
   earshot train commands --running --data wake-words/ --speech talks/ --output my-wake/"""
 
 
@@ -44,7 +44,7 @@ train.add_command(recognizer)
 @click.option(
     "--seeds", type=click.IntRange(1, 20), default=1, show_default=True, help="Nets, and average them."
 )
-@click.option("--distill", is_flag=True, help="Put what the nets of all seeds know into one.")
+@click.option("--distill", "pupil", metavar="NAME", help="Put what the nets of all seeds know into one net.")
 @click.option(
     "--steps", type=click.IntRange(1), default=2_000, show_default=True, help="Batches a net learns from."
 )
@@ -59,7 +59,7 @@ train.add_command(recognizer)
     type=click.IntRange(0, 100),
     default=4,
     show_default=True,
-    help="Changed copies of each clip, for nets on Moonshine's frozen encoder and for --running.",
+    help="Changed copies of each clip: for nets on Moonshine's frozen encoder, their pupils, and --running.",
 )
 @click.option(
     "--running",
@@ -81,7 +81,7 @@ def commands(
     is_list: bool,
     twelve: bool,
     seeds: int,
-    distill: bool,
+    pupil: str | None,
     steps: int,
     batch_size: int,
     learning_rate: float,
@@ -94,7 +94,7 @@ def commands(
     report: Path | None,
 ) -> int:
     """Learn spoken commands from recordings of many people; judged by people who were not learned from."""
-    from earshot.training.command_nets import export_outcome, load_split, train_commands
+    from earshot.training.command_nets import Teachers, export_outcome, load_split, train_commands
     from earshot.training.loop import LoopOptions
     from earshot.training.nets import NETS, find_net
     from earshot.training.report import write_report
@@ -107,9 +107,11 @@ def commands(
         raise click.UsageError("name the clips with --data and a folder for the net with --output")
     if is_running != (speech is not None):
         raise click.UsageError("--running needs --speech FOLDER, and --speech is of --running")
-    if is_running and (twelve or distill or report is not None):
+    if is_running and (twelve or pupil is not None or report is not None):
         raise click.UsageError("--running makes a net of its own kind: without --twelve, --distill, --report")
-    find_net(net)
+    spec = find_net(net)
+    if pupil is not None:
+        find_net(pupil)
     for path in (output.parent, report.parent if report is not None else output.parent):
         check_folder(path.absolute())
     if speech is not None:
@@ -128,9 +130,10 @@ def commands(
     )
     outcome = train_commands(loaded, net, options, seeds=range(seeds), num_copies=copies, watch=_watch(steps))
     _tell(outcome, "an ensemble" if seeds > 1 else "the net")
-    if distill:
+    if pupil is not None:
+        net, teachers = pupil, Teachers(outcome.nets, spec.front_end)
         outcome = train_commands(
-            loaded, net, options, teachers=outcome.nets, num_copies=copies, watch=_watch(steps)
+            loaded, net, options, teachers=teachers, num_copies=copies, watch=_watch(steps)
         )
         _tell(outcome, "the distilled net")
     path = export_outcome(outcome, net, output, description=f"{net}, learned from {data.name}")

@@ -82,6 +82,21 @@ class Outcome:
     nets: list[Net] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Teachers:
+    """Nets of one kind whose mean prediction a pupil learns (Hinton, Vinyals and Dean 2015).
+
+    front_end: what they hear; a pupil may hear something else.
+    """
+
+    nets: Sequence[Net]
+    front_end: str
+
+    def probabilities(self, features: Array) -> Array:
+        """(clips, classes)."""
+        return _mean_probabilities([logits_of(net, features) for net in self.nets])
+
+
 def load_split(split: Split, backgrounds: Sequence[Samples] = ()) -> Loaded:
     """Read all clips; those that cannot be used are named. Raises CommandError when a class lacks speakers."""
     refused: list[Refused] = []
@@ -125,22 +140,26 @@ def train_commands(
     augmentation: AugmentationOptions | None = None,
     has_masks: bool = False,
     num_copies: int = 4,
-    teachers: Sequence[Net] = (),
+    teachers: Teachers | None = None,
     watch: Callable[[int, Progress], object] | None = None,
 ) -> Outcome:
     """A net for each seed, judged by test speakers one by one and, when there are several, as an ensemble.
 
-    num_copies: see ``with_copies``, for nets whose features are slow to come by.
-    teachers: nets on the same front end whose mean prediction is learned instead of the labels. watch: told the
+    num_copies: see ``with_copies``, for nets whose features are slow to come by, and where teachers hear other
+    features than the net. teachers: their mean prediction is learned instead of the labels. watch: told the
     seed and how far it is. Raises TrainingError, CommandError, MissingExtraError.
     """
     if not seeds:
         raise TrainingError("no seed was given", fix="say --seeds 1 or more")
     spec = find_net(net_name)
     front_end = load_front_end(spec.front_end)
-    if spec.has_frozen_features and not data.is_augmented:
+    hears_else = teachers is not None and teachers.front_end != spec.front_end
+    if (spec.has_frozen_features or hears_else) and not data.is_augmented:
         data = with_copies(data, num_copies, augmentation=augmentation)
     fixed = _features(data.training.sounds, front_end) if data.is_augmented else None
+    targets = _targets(data)
+    if teachers is not None and data.is_augmented:
+        targets = teachers.probabilities(_features(data.training.sounds, load_front_end(teachers.front_end)))
     judges = [_features(side.sounds, front_end) for side in (data.validation, data.testing)]
     truths = [_truth(side, data.labels) for side in (data.validation, data.testing)]
     learned: list[Learned] = []
@@ -151,20 +170,18 @@ def train_commands(
         draws: Draws
         if fixed is not None:
             labels = [clip.label for clip in data.training.clips]
-            draws = FixedBatches(fixed, _targets(data), labels, augmenter.rng, has_masks=has_masks)
+            draws = FixedBatches(fixed, targets, labels, augmenter.rng, has_masks=has_masks)
         else:
-            draws = _draws(data, front_end, augmenter, has_masks=has_masks)
-        if teachers:
-            draws = TaughtBatches(
-                draws, lambda inputs: _mean_probabilities([logits_of(net, inputs) for net in teachers])
-            )
+            draws = _draws(data, targets, front_end, augmenter, has_masks=has_masks)
+            if teachers is not None:
+                draws = TaughtBatches(draws, teachers.probabilities)
         learned.append(
             train(
                 net,
                 draws,
                 lambda net: _accuracy(logits_of(net, judges[0]), truths[0]),
                 replace(options, seed=seed),
-                is_soft=bool(teachers),
+                is_soft=teachers is not None,
                 watch=None if watch is None else _bound(watch, seed),
             )
         )
@@ -200,13 +217,15 @@ def export_outcome(outcome: Outcome, net_name: str, folder: Path, *, description
     return export(outcome.nets, folder, labels=outcome.labels, front_end=front_end, example=example, card=card)
 
 
-def _draws(data: Loaded, front_end: FrontEndFunction, augmenter: Augmenter, *, has_masks: bool) -> Draws:
+def _draws(
+    data: Loaded, targets: Array, front_end: FrontEndFunction, augmenter: Augmenter, *, has_masks: bool
+) -> Draws:
     labels = [clip.label for clip in data.training.clips]
     one_hot = np.eye(len(data.labels), dtype=np.float32)
     classes = {name: one_hot[index] for index, name in enumerate(data.labels)}
     words = np.array([row for row, label in enumerate(labels) if label != SILENCE])
     material = Material(
-        data.training.sounds, _targets(data), labels, {}, words, classes.get(SILENCE), classes.get(UNKNOWN)
+        data.training.sounds, targets, labels, {}, words, classes.get(SILENCE), classes.get(UNKNOWN)
     )
     return Batches(material, front_end, augmenter, has_masks=has_masks)
 
