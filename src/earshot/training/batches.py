@@ -19,14 +19,10 @@ from earshot.training.augmenter import Augmenter
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """inputs: (n, …) features. targets: (n, classes), 1 for each class that is right for the clip, 0 elsewhere.
-
-    indices: (n,), which clip it is made of, −1 for those that are made of none or of two.
-    """
+    """inputs: (n, …) features. targets: (n, classes), 1 for each class that is right for the clip, else 0."""
 
     inputs: Array
     targets: Array
-    indices: npt.NDArray[np.int64]
 
 
 class Draws(Protocol):
@@ -82,7 +78,7 @@ class FixedBatches:
         inputs = self._inputs[indices]
         if self._has_masks:
             inputs = np.stack([_masked(features, self._rng) for features in inputs])
-        return Batch(inputs, self._targets[indices], indices)
+        return Batch(inputs, self._targets[indices])
 
 
 class TaughtBatches:
@@ -97,7 +93,7 @@ class TaughtBatches:
     def draw(self, num_clips: int) -> Batch:
         """The next batch."""
         batch = self._draws.draw(num_clips)
-        return Batch(batch.inputs, self._teach(batch.inputs), batch.indices)
+        return Batch(batch.inputs, self._teach(batch.inputs))
 
 
 class Batches:
@@ -132,11 +128,11 @@ class Batches:
         rows = [self._one() for _ in range(num_clips)]
         inputs = np.stack([row[0] for row in rows])
         targets = np.stack([row[1] for row in rows])
-        return Batch(inputs, targets, np.array([row[2] for row in rows]))
+        return Batch(inputs, targets)
 
-    def _one(self) -> tuple[Array, Array, int]:
+    def _one(self) -> tuple[Array, Array]:
         rng, material = self._augmenter.rng, self._material
-        chance, index = rng.random(), -1
+        chance = rng.random()
         num_samples = material.sounds.shape[1]
         if chance < self._silence_share:
             assert material.silence is not None
@@ -151,7 +147,7 @@ class Batches:
             index = int(members[rng.integers(len(members))])
             sound, target = self._augmenter(self._sound(index)), material.targets[index]
         features = self._front_end(sound)
-        return _masked(features, rng) if self._has_masks else features, target, index
+        return _masked(features, rng) if self._has_masks else features, target
 
     def _sound(self, index: int) -> Samples:
         return np.asarray(self._material.sounds[index], np.float32)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from earshot.core.errors import TrainingError
 from earshot.core.optional import require
-from earshot.training.batches import Batch, Draws
+from earshot.training.batches import Draws
 
 if TYPE_CHECKING:
     from earshot.training.nets.base import Net
@@ -27,8 +27,8 @@ class LoopOptions:
 
     num_steps: batches in all. warm_up: share of them in which the rate rises. average: how much of the averaged
     weights stays at each step, [0, 1). evaluate_every: steps. patience: evaluations without a better one after
-    which it ends; None never ends early. guide_weight: of the loss to guides, see ``train``.
-    is_bfloat16: None is wherever the processor multiplies such numbers faster.
+    which it ends; None never ends early. is_bfloat16: None is wherever the processor multiplies such numbers
+    faster.
     """
 
     num_steps: int = 2_000
@@ -40,7 +40,6 @@ class LoopOptions:
     evaluate_every: int = 200
     patience: int | None = None
     label_smoothing: float = 0.05
-    guide_weight: float = 1.0
     seed: int = 0
     is_bfloat16: bool | None = None
 
@@ -86,24 +85,19 @@ def train(
     evaluate: Callable[[Net], float],
     options: LoopOptions,
     *,
-    guides: Array | None = None,
     is_soft: bool = False,
     watch: Callable[[Progress], object] | None = None,
 ) -> Learned:
     """Train ``net`` and return the weights that were best in ``evaluate``, the accuracy on other speakers.
 
-    guides: (clips, d), descriptions of the undisturbed clips by a larger net, unit variance; the net's own
-    description of a disturbed copy must predict them through a linear map that is thrown away afterwards.
-    A row of targets without a 1 teaches by its guide alone. is_soft: targets are a teacher's
-    probabilities. Raises TrainingError when the loss is no number.
+    is_soft: targets are a teacher's probabilities. Raises TrainingError when the loss is no number.
     """
     torch = require("torch", extra="train", purpose="training")
     seed_everything(options.seed)
     for weights in net.parameters():
         if weights.ndim == 4:
             weights.data = weights.data.contiguous(memory_format=torch.channels_last)
-    guide = torch.nn.Linear(net.embedding_size, guides.shape[1]) if guides is not None else None
-    parameters = [*net.parameters(), *(guide.parameters() if guide is not None else ())]
+    parameters = list(net.parameters())
     optimizer = torch.optim.AdamW(decay_groups(parameters, options.weight_decay), lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, options))
     average, best, best_accuracy, without_better = copy.deepcopy(net), copy.deepcopy(net), -1.0, 0
@@ -114,15 +108,12 @@ def train(
         net.train()
         batch = draws.draw(options.batch_size)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bfloat16):
-            described = net.describe(_as_tensor(batch.inputs))
-            logits = net.head(net.dropout(described))
+            logits = net(_as_tensor(batch.inputs))
         targets = torch.from_numpy(batch.targets)
         if is_soft:
             loss = torch.nn.functional.cross_entropy(logits.float(), targets)
         else:
             loss = marginal_loss(logits.float(), targets, options.label_smoothing)
-        if guide is not None and guides is not None:
-            loss = loss + options.guide_weight * _guide_loss(guide, described.float(), batch, guides)
         if not math.isfinite(loss.item()):
             raise TrainingError(f"the loss of step {step} is no number", fix="lower the learning rate")
         optimizer.zero_grad()
@@ -179,13 +170,6 @@ def _as_tensor(inputs: Array) -> Any:
     torch = require("torch", extra="train", purpose="training")
     tensor = torch.from_numpy(np.ascontiguousarray(inputs))
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
-
-
-def _guide_loss(guide: Any, described: Any, batch: Batch, guides: Array) -> Any:
-    torch = require("torch", extra="train", purpose="training")
-    known = np.flatnonzero(batch.indices >= 0)
-    wanted = torch.from_numpy(guides[batch.indices[known]])
-    return torch.nn.functional.mse_loss(guide(described[torch.from_numpy(known)]), wanted)
 
 
 def _rate(step: int, options: LoopOptions) -> float:

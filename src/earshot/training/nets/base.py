@@ -34,9 +34,10 @@ class BandNorm(nn.Module):
 
 
 class Net(nn.Module):
-    """Features to logits, (n, num_classes); ``describe`` gives what the head sees, (n, embedding_size).
+    """Features to logits, (n, num_classes).
 
-    num_bands: of the features; 0 for waveforms, which are taken as they are.
+    body: features to what the head sees, (n, embedding_size). num_bands: of the features; 0 for waveforms,
+    which are taken as they are.
     """
 
     def __init__(
@@ -54,12 +55,7 @@ class Net(nn.Module):
         self.body = body
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(embedding_size, num_classes)
-        self.embedding_size = embedding_size
-
-    def describe(self, features: Any) -> Any:
-        """(n, …) → (n, embedding_size)."""
-        return self.body(self.norm(features))
 
     def forward(self, features: Any) -> Any:
         """(n, …) → (n, num_classes)."""
-        return self.head(self.dropout(self.describe(features)))
+        return self.head(self.dropout(self.body(self.norm(features))))
