@@ -16,7 +16,6 @@ import numpy as np
 from earshot.audio.decode import find_recordings, read_audio
 from earshot.commands.clip_sounds import load_clips, pieces_of_speech
 from earshot.commands.dataset import read_clips
-from earshot.commands.embedding import ClipEncoder
 
 RUNNING_SPEECH = (
     "librispeech",
@@ -31,7 +30,7 @@ NUM_RECORDINGS = 1_400
 
 
 def main() -> None:
-    """Decode, and ask the frozen encoder what it makes of each clip."""
+    """Decode, cut, store."""
     speech, work = Path(sys.argv[1]), Path(sys.argv[2])
     clips, sounds, refused = load_clips(read_clips(speech / "speech_commands"))
     print(len(clips), "clips,", len(refused), "refused", flush=True)
@@ -49,10 +48,6 @@ def main() -> None:
         path.stem: read_audio(path).samples.astype(np.float16) for path in find_recordings(speech / "noise")
     }
     np.savez(work / "noise.npz", **noise)
-    encoder = ClipEncoder()
-    guides = [encoder.statistics(sound) for sound in (*sounds, *pieces)]
-    np.save(work / "guides.npy", np.stack(guides).astype(np.float16))
-    print("guides", flush=True)
 
 
 if __name__ == "__main__":
