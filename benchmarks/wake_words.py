@@ -286,7 +286,7 @@ def trained(
         judge(f"PocketSphinx {threshold:g}", sphinx_ears(words, threshold), scenes, few, len(words))
 
 
-def three(minutes: float, rates: Sequence[float]) -> None:
+def three(minutes: float, rates: Sequence[float], corpora: Sequence[str]) -> None:
     """A word of each of six speakers from three recordings, asked by the same speaker."""
     rows = rows_of("spoken_digits")
     words = sorted({row["text"] for row in rows})
@@ -300,7 +300,7 @@ def three(minutes: float, rates: Sequence[float]) -> None:
             lessons[f"{speaker} {word}"] = clips[:3]
             asked += [(f"{speaker} {word}", clip) for clip in clips[3:]]
     scenes = [(label, *stage.around(clip)) for label, clip in asked]
-    speech = list(stage.without(("librispeech", "spoken_orders"), minutes, words))
+    speech = list(stage.without(corpora, minutes, words))
     for rate in rates:
         judge(f"three recordings, {rate:g}/h asked", earshot_ears(lessons, rate), scenes, speech, len(lessons))
 
@@ -356,6 +356,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 0.5])
     parser.add_argument("--work", type=Path, default=Path("wake_words"), help="where trained nets go and lie")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--corpora", nargs="+", default=["librispeech", "spoken_orders"], help="of `three`")
     parser.add_argument("--lines", action="store_true", help="the same recordings taught, too")
     options = parser.parse_args()
     if options.what == "trained":
@@ -368,7 +369,7 @@ def main() -> None:
             has_lines=options.lines,
         )
     elif options.what == "three":
-        three(options.minutes, options.rates)
+        three(options.minutes, options.rates, options.corpora)
     elif options.what == "net":
         net(options.minutes, options.rates)
     else:

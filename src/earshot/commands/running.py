@@ -30,7 +30,7 @@ from earshot.core.types import SAMPLE_RATE, Samples
 RIDGE, BALANCE = 10.0, 0.1
 """See ``discriminant.fit``."""
 
-VERSION = 1
+VERSION = 2
 """Of how lines are learned; one that was kept by another version is learned again."""
 
 NUM_SETTINGS = 8
@@ -41,6 +41,9 @@ _LEAST_WEIGHT = 24
 
 _CAUTION = 2.0
 """Other recordings bring so many times the false alarms of the background."""
+
+_WINDOWS_AN_ALARM = 4.0
+"""What is taken for a word is so in several windows, as they overlap, and told once."""
 
 _STEEPNESS = 1.0
 """Logits beyond the threshold at which a confidence of 0.5 has become 0.73."""
@@ -190,15 +193,17 @@ def line_of(
     width = background.nearest(duration)
     positives = embedder.embed(in_context(clips, background.widths[width]))
     negatives = background.vectors[width]
-    # Speech that a line was not learned from shows how far speech goes; voices of the halves differ.
+    # Speech that a line was not learned from shows how far speech goes; voices of the halves differ. Half the
+    # speech pulls half as hard, so the ridge holds half as hard: the logits are on the same scale.
     middle = len(negatives) // 2
     halves = (negatives[:middle], negatives[middle:])
     scores = [
-        fit(positives, halves[1 - index], ridge=RIDGE, balance=BALANCE).logits(halves[index])
+        fit(positives, halves[1 - index], ridge=RIDGE / 2, balance=BALANCE).logits(halves[index])
         for index in (0, 1)
     ]
     discriminant = fit(positives, negatives, ridge=RIDGE, balance=BALANCE)
-    tail = tail_of(np.concatenate(scores), len(negatives) / background.rates[width], caution=_CAUTION)
+    hours = len(negatives) / background.rates[width]
+    tail = tail_of(np.concatenate(scores), hours, caution=_CAUTION / _WINDOWS_AN_ALARM)
     length = round(background.widths[width] * SAMPLE_RATE)
     mistaken = discriminant.logits(embedder.embed([clip[-length:] for clip in rejected]))
     return Line(width, discriminant, tail, float(max(mistaken, default=-math.inf)) + _MARGIN_OF_REJECTED)
