@@ -13,8 +13,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from earshot.commands import CommandClassifier, Embedder, Spotter
 from earshot.commands.augmentation import copies
 from earshot.commands.classifier import prototype
 from earshot.commands.embedding import Background, ClipEncoder, Matrix, Space, project
+from earshot.commands.own_background import OwnBackground, describe_background
 from earshot.commands.store import Command
 from earshot.commands.takes import check_take
 from earshot.commands.teaching import embeddings_of, example_of
@@ -172,20 +174,47 @@ def same_speaker(
 # --- spotting ----------------------------------------------------------------------------------------------
 
 
-def spotting(minutes: float, rates: list[float], num_words: int, corpora: list[str], num_asked: int) -> None:
-    """Recall, false alarms, delay and cost of the spotter as it ships; the digits of each of six speakers."""
+def spotting(
+    minutes: float,
+    rates: list[float],
+    num_words: int,
+    corpora: list[str],
+    num_asked: int,
+    own: tuple[str, float] | None,
+) -> None:
+    """Recall, false alarms, delay and cost of the spotter as it ships; the digits of each of six speakers.
+
+    own: a speaker whom nobody asks, and so many minutes of theirs as the user's own background.
+    """
     embedder = Embedder(num_threads=1)
     rows = rows_of("spoken_digits")
     speakers = sorted({row["speaker"] for row in rows})
     lessons = {speaker: lesson(rows, speaker, embedder, num_words, num_asked) for speaker in speakers}
     unwanted = {row["text"] for row in rows}
-    speech = np.concatenate([speech_of(corpus, minutes / len(corpora), unwanted) for corpus in corpora])
+    mine = OwnBackground()
+    if own is not None:
+        is_own = {corpus: [row for row in rows_of(corpus) if row["speaker"] == own[0]] for corpus in corpora}
+        parts = [speech_of(corpus, own[1], unwanted, rows) for corpus, rows in is_own.items() if rows]
+        mine = describe_background(parts, embedder)
+    speech = np.concatenate(
+        [
+            speech_of(
+                corpus,
+                minutes / len(corpora),
+                unwanted,
+                [row for row in rows_of(corpus) if own is None or row["speaker"] != own[0]],
+            )
+            for corpus in corpora
+        ]
+    )
     print(f"{num_words} commands by three recordings of each of {len(speakers)} speakers, spotted in turn")
     for rate in rates:
         hits = total = wrong = 0
         delays: list[float] = []
         for commands, stream, words in lessons.values():
-            classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate)
+            classifier = CommandClassifier(
+                commands, embedder.space, false_alarms_per_hour=rate, own=mine.between_pauses
+            )
             events, _, _ = run(classifier, embedder, stream)
             for end, word in words:
                 near = [event for event in events if end - 0.3 <= event[0] <= end + 0.6]
@@ -197,7 +226,9 @@ def spotting(minutes: float, rates: list[float], num_words: int, corpora: list[s
         alarms = 0
         looks = cpu = 0.0
         for commands, _, _ in lessons.values():
-            classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate)
+            classifier = CommandClassifier(
+                commands, embedder.space, false_alarms_per_hour=rate, own=mine.between_pauses
+            )
             events, num_looks, seconds = run(classifier, embedder, speech)
             alarms += len(events)
             looks, cpu = float(num_looks), seconds
@@ -252,11 +283,11 @@ def scene(clips: list[tuple[str, Samples]]) -> tuple[Samples, list[tuple[float, 
     return np.asarray(stream + noise, np.float32), words
 
 
-def speech_of(corpus: str, minutes: float, unwanted: Iterable[str]) -> Samples:
+def speech_of(corpus: str, minutes: float, unwanted: Iterable[str], rows: Sequence[dict[str, Any]]) -> Samples:
     """Recordings without commands, one after the other, with half a second between."""
     parts: list[Samples] = []
     num_samples = 0
-    for row in rows_of(corpus):
+    for row in rows:
         if set(row["text"].lower().split()) & set(unwanted):
             continue  # hearing what is said is no false alarm
         samples = read_audio(SPEECH / corpus / row["audio"]).samples
@@ -291,12 +322,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--corpora", nargs="+", default=["librispeech"], help="of speech without the words")
     parser.add_argument("--asked", type=int, default=5, help="clips of each word and speaker")
+    parser.add_argument("--own", nargs=2, metavar=("SPEAKER", "MINUTES"), help="of the user's own background")
     parser.add_argument("--rates", type=json.loads, default=[0.5, 2.0])
     options = parser.parse_args()
     if options.what == "accuracy":
         accuracy(options.cache, options.trials, options.shots)
     else:
-        spotting(options.minutes, options.rates, options.words, options.corpora, options.asked)
+        own = (options.own[0], float(options.own[1])) if options.own else None
+        spotting(options.minutes, options.rates, options.words, options.corpora, options.asked, own)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from earshot.commands.embedding import Matrix
 from earshot.commands.loading import load_words
 from earshot.commands.net import SHIPPED, CommandNet
 from earshot.commands.net_words import TAIL_FILE, ClipWords, NetEars, NetTail, measure_tail
-from earshot.commands.running import RunningClassifier, line_of, load_running_background
+from earshot.commands.own_background import OwnBackground, describe_background
+from earshot.commands.running import RunningBackground, RunningClassifier, line_of, load_running_background
 from earshot.commands.store import Command, Example
 from earshot.commands.trimming import PADDING, sound_span
 from earshot.core.types import SAMPLE_RATE, Samples
@@ -85,13 +86,21 @@ class Scenes:
         noise = np.concatenate(parts)[: len(speech)] * (level * 10 ** (-self._decibels / 20))
         return np.asarray(speech + noise, np.float32)
 
-    def without(self, corpora: Sequence[str], minutes: float, words: Sequence[str]) -> Iterator[Samples]:
-        """Recordings of so many minutes in which nobody says the words."""
+    def without(
+        self,
+        corpora: Sequence[str],
+        minutes: float,
+        words: Sequence[str],
+        is_asked: Callable[[str], bool] = bool,
+    ) -> Iterator[Samples]:
+        """Recordings of so many minutes in which nobody says the words. is_asked: of the name of a speaker."""
         left = minutes * 60 * SAMPLE_RATE / len(corpora)
         for corpus in corpora:
             num_samples = 0.0
             for row in rows_of(corpus):
                 if set(str(row.get("text", "")).lower().split()) & set(words):
+                    continue
+                if not is_asked(str(row.get("speaker", "nobody"))):
                     continue
                 samples = read_audio(SPEECH / corpus / row["audio"]).samples
                 num_samples += len(samples)
@@ -119,8 +128,8 @@ def command(label: str, clips: Sequence[Samples]) -> Command:
     return Command(label, label, 0.0, examples)
 
 
-def earshot_ears(lessons: dict[str, list[Samples]], rate: float) -> Ears:
-    """Lines of clips by label; rate: false alarms an hour of each."""
+def earshot_ears(lessons: dict[str, list[Samples]], rate: float, own: RunningBackground | None = None) -> Ears:
+    """Lines of clips by label; rate: false alarms an hour of each. own: of the user's own background."""
     embedder = Embedder(num_threads=1)
     background = load_running_background()
     commands = [command(label, clips) for label, clips in lessons.items()]
@@ -129,7 +138,7 @@ def earshot_ears(lessons: dict[str, list[Samples]], rate: float) -> Ears:
         for one, clips in zip(commands, lessons.values(), strict=True)
     ]
     classifier = RunningClassifier(
-        commands, lines, background.widths, false_alarms_per_hour=rate * len(commands)
+        commands, lines, background.widths, false_alarms_per_hour=rate * len(commands), own=own
     )
 
     def ears(samples: Samples) -> list[Event]:
@@ -286,8 +295,13 @@ def trained(
         judge(f"PocketSphinx {threshold:g}", sphinx_ears(words, threshold), scenes, few, len(words))
 
 
-def three(minutes: float, rates: Sequence[float], corpora: Sequence[str]) -> None:
-    """A word of each of six speakers from three recordings, asked by the same speaker."""
+def three(
+    minutes: float, rates: Sequence[float], corpora: Sequence[str], own: tuple[str, float] | None
+) -> None:
+    """A word of each of six speakers from three recordings, asked by the same speaker.
+
+    own: a speaker of the corpora whom nobody asks, and so many minutes of theirs as the user's own background.
+    """
     rows = rows_of("spoken_digits")
     words = sorted({row["text"] for row in rows})
     lessons: dict[str, list[Samples]] = {}
@@ -300,9 +314,16 @@ def three(minutes: float, rates: Sequence[float], corpora: Sequence[str]) -> Non
             lessons[f"{speaker} {word}"] = clips[:3]
             asked += [(f"{speaker} {word}", clip) for clip in clips[3:]]
     scenes = [(label, *stage.around(clip)) for label, clip in asked]
-    speech = list(stage.without(corpora, minutes, words))
+    background = OwnBackground()
+    if own is not None:
+        recordings = stage.without(corpora, own[1], words, lambda speaker: speaker == own[0])
+        background = describe_background(recordings, Embedder())
+    speech = list(stage.without(corpora, minutes, words, lambda speaker: own is None or speaker != own[0]))
     for rate in rates:
         judge(f"three recordings, {rate:g}/h asked", earshot_ears(lessons, rate), scenes, speech, len(lessons))
+        if own is not None:
+            ears = earshot_ears(lessons, rate, background.running)
+            judge(f"with {own[1]:g} minutes of {own[0]}", ears, scenes, speech, len(lessons))
 
 
 def cost() -> None:
@@ -357,6 +378,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("wake_words"), help="where trained nets go and lie")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--corpora", nargs="+", default=["librispeech", "spoken_orders"], help="of `three`")
+    parser.add_argument("--own", nargs=2, metavar=("SPEAKER", "MINUTES"), help="of `three`: own background")
     parser.add_argument("--lines", action="store_true", help="the same recordings taught, too")
     options = parser.parse_args()
     if options.what == "trained":
@@ -369,7 +391,8 @@ def main() -> None:
             has_lines=options.lines,
         )
     elif options.what == "three":
-        three(options.minutes, options.rates, options.corpora)
+        own = (options.own[0], float(options.own[1])) if options.own else None
+        three(options.minutes, options.rates, options.corpora, own)
     elif options.what == "net":
         net(options.minutes, options.rates)
     else:

@@ -196,3 +196,11 @@ def test_events_are_kept_for_a_while_and_forgotten_with_their_command(
         log.find(1)
     log.forget("First")
     assert log.events() == []
+
+
+def test_a_command_is_told_once_though_it_is_heard_in_two_ways(
+    taught: CommandStore, embedder: Embedder
+) -> None:
+    new_spotter = load_spotters(taught, embedder, is_running=True)
+    assert [label for label, _ in heard(new_spotter(), stream(FIRST))] == ["first"]
+    assert [label for label, _ in heard(new_spotter(), stream(FIRST, FIRST))] == ["first", "first"]

@@ -65,6 +65,13 @@ Examples:
     help="Event N was right, or was WORD: learn from it.",
 )
 @click.option("--was-wrong", type=click.IntRange(min=1), metavar="N", help="Event N was no command at all.")
+@click.option(
+    "--background",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Ten minutes or more of speech around you without the commands: thresholds hold for it, too.",
+)
+@click.option("--no-background", is_flag=True, help="Forget that speech.")
 @click.option("--list", "is_list", is_flag=True, help="Tell what is taught.")
 @click.option("--forget", is_flag=True, help="Forget the word and delete its recordings.")
 @click.option("--rename", "new_label", metavar="NAME", help="Call the word otherwise.")
@@ -79,6 +86,8 @@ def teach(
     heard: bool,
     was_right: int | None,
     was_wrong: int | None,
+    background: Path | None,
+    no_background: bool,
     is_list: bool,
     forget: bool,
     new_label: str | None,
@@ -94,11 +103,16 @@ def teach(
         files, sound = (*files, Path(sound.source)), replace(sound, source=None)
     store = CommandStore()
     asked = [is_list, heard, forget, new_label is not None, more, reject]
-    if sum([*asked, was_right is not None, was_wrong is not None]) > 1:
+    asked += [was_right is not None, was_wrong is not None, background is not None, no_background]
+    if sum(asked) > 1:
         raise click.UsageError(
             "one thing at a time: --list, --heard, --forget, --rename, --more, --reject, "
-            "--was-right or --was-wrong"
+            "--was-right, --was-wrong, --background or --no-background"
         )
+    if background is not None or no_background:
+        if label is not None:
+            raise click.UsageError("background is of all words; name none with it")
+        return _set_background(store, background)
     if is_list:
         return _list(store)
     if heard:
@@ -120,6 +134,31 @@ def teach(
         click.echo(f"{label} is now {store.rename(label, new_label).label}")
         return 0
     return _teach(store, label, files, folder, sound, recordings, more=more, reject=reject)
+
+
+def _set_background(store: CommandStore, folder: Path | None) -> int:
+    """Of the user's own, None for none."""
+    from earshot.audio.decode import read_audio
+    from earshot.commands import Embedder
+    from earshot.commands.own_background import describe_background, save_background
+
+    if folder is None:
+        store.background_path.unlink(missing_ok=True)
+        click.echo("thresholds are from the speech that ships alone")
+        return 0
+
+    def recordings(paths: list[Path]) -> Iterator[Samples]:
+        for path in paths:
+            try:
+                yield read_audio(path).samples
+            except AudioError as error:
+                complain(f"left out: {path}: {error.message}")
+
+    embedder = Embedder()
+    own = describe_background(recordings(_recordings_in(folder)), embedder)
+    save_background(own, store, embedder)
+    click.echo(f"{60 * own.hours:.0f} minutes of speech described: thresholds hold for it from now on")
+    return 0
 
 
 def _list(store: CommandStore) -> int:
@@ -171,7 +210,7 @@ def _recordings_in(folder: Path) -> list[Path]:
     from earshot.audio.decode import find_recordings
 
     if not folder.is_dir():
-        raise click.UsageError(f"{folder} is no folder; name recordings without --from")
+        raise click.UsageError(f"{folder} is no folder of recordings")
     found = find_recordings(folder)
     if not found:
         raise AudioError(f"there are no recordings in {folder}", fix="name a folder of sound files")

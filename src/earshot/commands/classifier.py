@@ -36,6 +36,9 @@ _TAIL = 0.05
 _CAUTION = 2.0
 """Other recordings bring so many times the false alarms of the background, which was recorded more cleanly."""
 
+_CAUTION_OF_OWN = 1.0
+"""Background of the user's own is recorded where it counts."""
+
 _MARGIN_OF_NEGATIVE = 0.02
 """What was rejected must score at least so much below the threshold."""
 
@@ -76,10 +79,14 @@ class Tail:
 
 
 class Cohort:
-    """Background as a measure of what is nothing special."""
+    """Background as a measure of what is nothing special.
 
-    def __init__(self, background: Background) -> None:
+    own: more of it, by the user, for which thresholds hold as well.
+    """
+
+    def __init__(self, background: Background, own: Background | None = None) -> None:
         self._background = background
+        self._cautions = [(background, _CAUTION), *([] if own is None else [(own, _CAUTION_OF_OWN)])]
         self._middle = background.vectors.mean(axis=0)
         spread = np.cov(background.vectors.T)
         size = len(spread)
@@ -93,14 +100,25 @@ class Cohort:
         """Mean cosine of an embedding (d,) to the background nearest to it."""
         return float(mean_of_largest((self._background.vectors @ embedding)[None])[0])
 
-    def tail(self, direction: Matrix, duration: float) -> Tail:
-        """How high background of about that duration in seconds scores along a direction (d,)."""
-        durations = self._background.durations
-        is_like = (durations >= SHORTEST * duration) & (durations <= LONGEST * duration)
-        scores = (self._background.vectors @ direction - self._background.levels)[is_like]
-        if len(scores) < 100:  # of very long commands; they share the tail of all
-            scores = self._background.vectors @ direction - self._background.levels
-        return tail_of(scores, self._background.hours, caution=_CAUTION)
+    def threshold(self, direction: Matrix, duration: float, false_alarms_per_hour: float) -> float:
+        """Of the score of commands of about that duration in seconds along a direction (d,)."""
+        return max(tail.threshold(false_alarms_per_hour) for tail in self._tails(direction, duration))
+
+    def false_alarms(self, direction: Matrix, duration: float, threshold: float) -> float:
+        """An hour, at a threshold."""
+        return max(tail.false_alarms(threshold) for tail in self._tails(direction, duration))
+
+    def _tails(self, direction: Matrix, duration: float) -> list[Tail]:
+        """How high background of about that duration scores."""
+        tails = []
+        for background, caution in self._cautions:
+            durations = background.durations
+            is_like = (durations >= SHORTEST * duration) & (durations <= LONGEST * duration)
+            scores = background.vectors @ direction - background.levels
+            if is_like.sum() >= 100:  # very long commands share the tail of all
+                scores = scores[is_like]
+            tails.append(tail_of(scores, background.hours, caution=caution))
+        return tails
 
 
 def tail_of(scores: Matrix, hours: float, *, caution: float, share: float = _TAIL) -> Tail:
@@ -127,23 +145,28 @@ class CommandClassifier:
     """Tells the commands of a store apart and from everything else.
 
     false_alarms_per_hour: of speech without commands, all commands together; it is shared out among them.
-    Raises CommandError where that is no rate.
+    own: see ``Cohort``. Raises CommandError where that is no rate.
     """
 
     def __init__(
-        self, commands: Sequence[Command], space: Space, *, false_alarms_per_hour: float = 0.5
+        self,
+        commands: Sequence[Command],
+        space: Space,
+        *,
+        false_alarms_per_hour: float = 0.5,
+        own: Background | None = None,
     ) -> None:
         check_rate(false_alarms_per_hour)
         self.commands = tuple(commands)
         self.labels = tuple(command.label for command in commands)
-        self._cohort = cohort = Cohort(space.background)
+        self._cohort = cohort = Cohort(space.background, own)
         rows = [prototype([example.embeddings for example in command.positives]) for command in commands]
         self._prototypes = np.stack(rows) if rows else np.empty((0, space.projection.shape[1]), np.float32)
         self._directions = [cohort.direction(row) for row in rows]
         self._durations = np.array([command.duration for command in commands])
         share = false_alarms_per_hour / max(1, len(commands))
         self.thresholds = tuple(
-            max(cohort.tail(row, command.duration).threshold(share), _over_negatives(command, row, cohort))
+            max(cohort.threshold(row, command.duration, share), _over_negatives(command, row, cohort))
             for command, row in zip(commands, self._directions, strict=True)
         )
 

@@ -10,6 +10,7 @@ from earshot.commands.embedding import Embedder
 from earshot.commands.lines import lines_of
 from earshot.commands.net import MODELS, RUNNING, SHIPPED, CommandNet, hears, read_card
 from earshot.commands.net_words import TAIL_FILE, ClipWords, NetEars, NetTail, RunningWords, Words
+from earshot.commands.own_background import load_background
 from earshot.commands.running import RunningClassifier, load_running_background
 from earshot.commands.running_net import RunningNet
 from earshot.commands.spotter import Spotter
@@ -44,13 +45,18 @@ def load_spotters(
     classifier, running = None, None
     if store is not None and embedder is not None:
         rate = share * len(commands) * (0.5 if is_running else 1.0)
-        classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate)
+        own = load_background(store, embedder)
+        classifier = CommandClassifier(
+            commands, embedder.space, false_alarms_per_hour=rate, own=own.between_pauses
+        )
         if is_running:
             # A sound that is no speech has no running speech around it.
             spoken = [c for c in commands if any(example.is_speech for example in c.positives)]
             background = load_running_background()
             lines = lines_of(store, spoken, background, embedder)
-            running = RunningClassifier(spoken, lines, background.widths, false_alarms_per_hour=rate)
+            running = RunningClassifier(
+                spoken, lines, background.widths, false_alarms_per_hour=rate, own=own.running
+            )
 
     def new_spotter() -> Spotter:
         ears = [

@@ -108,8 +108,8 @@ class Line:
 class RunningClassifier:
     """Tells the commands of a store apart from running speech.
 
-    false_alarms_per_hour: of speech without commands, all commands together. Raises CommandError where that is
-    no rate.
+    false_alarms_per_hour: of speech without commands, all commands together. own: speech of the user's, for
+    which thresholds hold as well. Raises CommandError where that is no rate.
     """
 
     def __init__(
@@ -119,28 +119,40 @@ class RunningClassifier:
         widths: Sequence[float],
         *,
         false_alarms_per_hour: float = 0.5,
+        own: RunningBackground | None = None,
     ) -> None:
         check_rate(false_alarms_per_hour)
         self.labels = tuple(command.label for command in commands)
         share = false_alarms_per_hour / max(1, len(commands))
-        self.thresholds = tuple(max(line.tail.threshold(share), line.floor) for line in lines)
+        self.thresholds = tuple(
+            max(line.floor, *(tail.threshold(share) for tail in _tails(line, own))) for line in lines
+        )
         self.widths = tuple(widths[index] for index in sorted({line.width for line in lines}))
         self._lines = [(widths[line.width], line.discriminant) for line in lines]
 
-    def decide(self, vectors: dict[float, Matrix]) -> tuple[str, float] | None:
-        """The label of the command that ends here, and a confidence from 0.5 on; None for no command.
+    def decide(self, vectors: dict[float, Matrix]) -> tuple[str, float, float] | None:
+        """The command that ends here: its label, a confidence from 0.5 on, its width; None for no command.
 
         vectors: (d,) of the windows that end here, by their widths.
         """
-        best: tuple[float, str] | None = None
+        best: tuple[float, str, float] | None = None
         for (width, line), label, threshold in zip(self._lines, self.labels, self.thresholds, strict=True):
             if width in vectors:
                 excess = float(line.logits(vectors[width][None])[0]) - threshold
                 if excess >= 0 and (best is None or excess > best[0]):
-                    best = (excess, label)
+                    best = (excess, label, width)
         if best is None:
             return None
-        return best[1], 1 / (1 + math.exp(-min(50.0, best[0] / _STEEPNESS)))
+        excess, label, width = best
+        return label, 1 / (1 + math.exp(-min(50.0, excess / _STEEPNESS))), width
+
+
+def _tails(line: Line, own: RunningBackground | None) -> list[Tail]:
+    if own is None:
+        return [line.tail]
+    scores = line.discriminant.logits(own.vectors[line.width])
+    hours = len(scores) / own.rates[line.width]
+    return [line.tail, tail_of(scores, hours, caution=1 / _WINDOWS_AN_ALARM)]
 
 
 def in_context(clips: Sequence[Samples], width: float) -> list[Samples]:

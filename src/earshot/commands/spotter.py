@@ -77,6 +77,7 @@ class Spotter:
             if running is not None:
                 self._ears.append(_RunningEars(running, embedder))
         self._quiet_until = 0
+        self._last = ("", 0)
         self._num_samples = 0
 
     @property
@@ -106,9 +107,14 @@ class Spotter:
             if end < self._quiet_until:
                 continue
             event = ears.judge(looks)
-            if event is not None:
-                self._quiet_until = end + self._refractory
-                events.append(event)
+            if event is None:
+                continue
+            # Within running speech a long command may be told before all of it was said.
+            label, told = self._last
+            if event.label == label and end - len(event.sound) < told:
+                continue
+            self._quiet_until, self._last = end + self._refractory, (event.label, end)
+            events.append(event)
         return events
 
 
@@ -161,5 +167,6 @@ class _RunningEars:
         )
         if decision is None:
             return None
-        longest = max(looks, key=lambda look: len(look.samples))
-        return Spotted(looks[0].end / SAMPLE_RATE, *decision, trim(longest.samples))
+        label, confidence, width = decision
+        window = next(look for look in looks if look.width == width)
+        return Spotted(window.end / SAMPLE_RATE, label, confidence, trim(window.samples))

@@ -109,6 +109,20 @@ class CommandStore:
         """Where the line that parts it from running speech is kept; it can be learned again."""
         return self.root / command.key / "line.npz"
 
+    @property
+    def background_path(self) -> Path:
+        """Where speech of the user's own without the commands is described; see ``own_background``."""
+        return self.root / "background.npz"
+
+    def create(self) -> None:
+        """Make the folder. Raises OutputError."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)  # voices are private
+        except OSError as error:
+            from earshot.core.files import output_error
+
+            raise output_error(self.root, error) from error
+
     def add(self, label: str, examples: Sequence[tuple[Example, Samples]], *, space: str) -> Command:
         """Add examples to a command, which is made where there is none of that label.
 
@@ -175,12 +189,7 @@ class CommandStore:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[Command]]:
         """The commands as they are on the disk, while nobody else may change them."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)  # voices are private
-        except OSError as error:
-            from earshot.core.files import output_error
-
-            raise output_error(self.root, error) from error
+        self.create()
         with locked(self.root / ".lock"):
             yield self.commands()
 

@@ -10,6 +10,7 @@ import numpy as np
 from earshot.commands.augmentation import copies
 from earshot.commands.classifier import Cohort, CommandClassifier, prototype
 from earshot.commands.embedding import Embedder, Matrix
+from earshot.commands.own_background import load_background
 from earshot.commands.store import Command, CommandStore, Example, ExampleKind, check_label
 from earshot.commands.takes import Take, check_take
 from earshot.core.errors import CommandError
@@ -125,7 +126,8 @@ class Teacher:
         matrices = [*before, *embeddings]
         likeness = _likeness([matrix[0] for matrix in matrices])
         warnings = [f"{take.name}: {warning}" for take in takes for warning in take.warnings]
-        cohort = Cohort(self._embedder.space.background)
+        own = load_background(self._store, self._embedder)
+        cohort = Cohort(self._embedder.space.background, own.between_pauses)
         levels = np.array([cohort.level(matrix[0]) for matrix in matrices], np.float32)
         excess = np.asarray(likeness - (levels[:, None] + levels) / 2, np.float32)
         outlier = _outlier(excess, [""] * len(before) + names, label)
@@ -185,7 +187,13 @@ def load_classifier(
     commands = current_commands(store, embedder)
     if not commands:
         raise CommandError("nothing is taught yet", fix='teach a word: earshot teach "light on"')
-    return CommandClassifier(commands, embedder.space, false_alarms_per_hour=false_alarms_per_hour)
+    own = load_background(store, embedder)
+    return CommandClassifier(
+        commands,
+        embedder.space,
+        false_alarms_per_hour=false_alarms_per_hour,
+        own=own.between_pauses,
+    )
 
 
 def _likeness(vectors: Sequence[Matrix]) -> Matrix:
@@ -227,7 +235,7 @@ def _false_alarms(matrices: Sequence[Matrix], durations: Sequence[float], cohort
         middle = prototype([other for place, other in enumerate(matrices) if place != index])
         direction = cohort.direction(middle)
         score = float(matrix[0] @ direction) - cohort.level(matrix[0])
-        rates.append(cohort.tail(direction, float(np.median(durations))).false_alarms(score))
+        rates.append(cohort.false_alarms(direction, float(np.median(durations)), score))
     return max(rates)
 
 
