@@ -2,6 +2,7 @@
 
     python benchmarks/commands.py accuracy --cache FOLDER      (the cache of command_space.py)
     python benchmarks/commands.py spotting --minutes 20
+    python benchmarks/commands.py clips --minutes 60           (all digits of all speakers, scored clip by clip)
 
 Needs the corpora of ``$EARSHOT_SPEECH`` or ``../shared/speech``.
 """
@@ -22,17 +23,18 @@ import numpy.typing as npt
 
 from earshot.audio.decode import read_audio
 from earshot.commands import CommandClassifier, Embedder, Spotter
-from earshot.commands.augmentation import copies
-from earshot.commands.classifier import prototype
+from earshot.commands.augmentation import copies, overlay
+from earshot.commands.classifier import LONGEST, SHORTEST, Cohort, prototype
 from earshot.commands.embedding import Background, ClipEncoder, Matrix, Space, project
 from earshot.commands.own_background import OwnBackground, describe_background
 from earshot.commands.store import Command
 from earshot.commands.takes import check_take
 from earshot.commands.teaching import embeddings_of, example_of
+from earshot.commands.trimming import trim
 from earshot.core.types import SAMPLE_RATE, Samples
 
 sys.path.insert(0, str(Path(__file__).parent))
-from command_space import SPEECH, Described, learn_map, load, rows_of
+from command_space import SPEECH, Described, between_pauses, learn_map, load, rows_of
 
 TEN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 Labels = npt.NDArray[np.str_]
@@ -248,6 +250,57 @@ def spotting(
     print(f"waiting: {100 * seconds / 120:.2f} % of a core, {num_looks} looks")
 
 
+def clips(minutes: float, rates: list[float], corpora: list[str]) -> None:
+    """Each digit of each speaker as the only command: found in its clips, and in what stands between pauses."""
+    embedder = Embedder(num_threads=1)
+    cohort = Cohort(embedder.space.background)
+    rows = rows_of("spoken_digits")
+    unwanted = {row["text"] for row in rows}
+    noises = [read_audio(SPEECH / "noise" / row["audio"]).samples for row in rows_of("noise")[::3]]
+
+    def described(sounds: Sequence[Samples]) -> tuple[Matrix, Matrix, Matrix]:
+        vectors = embedder.embed(sounds)
+        levels = np.array([cohort.level(vector) for vector in vectors], np.float32)
+        return vectors, levels, np.array([len(sound) / SAMPLE_RATE for sound in sounds], np.float32)
+
+    speech = {name: speech_of(name, minutes, unwanted, rows_of(name)) for name in corpora}
+    others = {name: described(between_pauses(sound)) for name, sound in speech.items()}
+    rng = np.random.default_rng(0)
+    found: dict[float, dict[str, list[float]]] = {rate: {} for rate in rates}
+    alarms = {rate: dict.fromkeys(corpora, 0) for rate in rates}
+    num_commands = 0
+    for speaker in sorted({row["speaker"] for row in rows}):
+        for word in sorted(unwanted):
+            mine = [row for row in rows if row["speaker"] == speaker and row["text"] == word]
+            sounds = [trim(read_audio(SPEECH / "spoken_digits" / row["audio"]).samples) for row in mine]
+            order = rng.permutation(len(sounds)).tolist()
+            taught, asked = [sounds[place] for place in order[:3]], [sounds[place] for place in order[3:23]]
+            direction = cohort.direction(prototype(embeddings_of(taught, embedder)))
+            duration = float(np.median([len(sound) for sound in taught])) / SAMPLE_RATE
+            noisy = [overlay(sound, noises[rng.integers(len(noises))], 10.0) for sound in asked]
+            clean, loud = described(asked), described(noisy)
+            num_commands += 1
+            for rate in rates:
+                threshold = cohort.threshold(direction, duration, rate)
+
+                def is_found(part: tuple[Matrix, Matrix, Matrix]) -> npt.NDArray[np.bool_]:
+                    vectors, levels, durations = part
+                    is_like = (durations >= SHORTEST * duration) & (durations <= LONGEST * duration)  # noqa: B023
+                    return is_like & (vectors @ direction - levels >= threshold)  # noqa: B023
+
+                for name, part in (("clean", clean), (word, clean), ("background 10 dB below", loud)):
+                    found[rate].setdefault(name, []).append(float(is_found(part).mean()))
+                for name, part in others.items():
+                    alarms[rate][name] += int(is_found(part).sum())
+    for rate in rates:
+        shares = ", ".join(f"{name} {100 * float(np.mean(all_)):.1f} %" for name, all_ in found[rate].items())
+        brought = ", ".join(
+            f"{name} {count / num_commands / (len(speech[name]) / SAMPLE_RATE / 3600):.2f}"
+            for name, count in alarms[rate].items()
+        )
+        print(f"asked {rate:g}/h, {num_commands} commands: found {shares}; false alarms an hour: {brought}")
+
+
 def lesson(
     rows: list[dict[str, str]], speaker: str, embedder: Embedder, num_words: int, num_asked: int
 ) -> tuple[list[Command], Samples, list[tuple[float, str]]]:
@@ -314,7 +367,7 @@ def run(
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("accuracy", "spotting"))
+    parser.add_argument("what", choices=("accuracy", "spotting", "clips"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/command_space"))
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--shots", type=int, default=3)
@@ -327,6 +380,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.what == "accuracy":
         accuracy(options.cache, options.trials, options.shots)
+    elif options.what == "clips":
+        clips(options.minutes, options.rates, options.corpora)
     else:
         own = (options.own[0], float(options.own[1])) if options.own else None
         spotting(options.minutes, options.rates, options.words, options.corpora, options.asked, own)
