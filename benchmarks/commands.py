@@ -250,6 +250,15 @@ def spotting(
     print(f"waiting: {100 * seconds / 120:.2f} % of a core, {num_looks} looks")
 
 
+def passes(
+    sounds: tuple[Matrix, Matrix, Matrix], direction: Matrix, duration: float, threshold: float
+) -> npt.NDArray[np.bool_]:
+    """Which of sounds (vectors, levels, seconds) are taken for a command that lasts so long."""
+    vectors, levels, durations = sounds
+    is_like = (durations >= SHORTEST * duration) & (durations <= LONGEST * duration)
+    return np.asarray(is_like & (vectors @ direction - levels >= threshold))
+
+
 def clips(minutes: float, rates: list[float], corpora: list[str]) -> None:
     """Each digit of each speaker as the only command: found in its clips, and in what stands between pauses."""
     embedder = Embedder(num_threads=1)
@@ -282,16 +291,11 @@ def clips(minutes: float, rates: list[float], corpora: list[str]) -> None:
             num_commands += 1
             for rate in rates:
                 threshold = cohort.threshold(direction, duration, rate)
-
-                def is_found(part: tuple[Matrix, Matrix, Matrix]) -> npt.NDArray[np.bool_]:
-                    vectors, levels, durations = part
-                    is_like = (durations >= SHORTEST * duration) & (durations <= LONGEST * duration)  # noqa: B023
-                    return is_like & (vectors @ direction - levels >= threshold)  # noqa: B023
-
                 for name, part in (("clean", clean), (word, clean), ("background 10 dB below", loud)):
-                    found[rate].setdefault(name, []).append(float(is_found(part).mean()))
+                    is_found = passes(part, direction, duration, threshold)
+                    found[rate].setdefault(name, []).append(float(is_found.mean()))
                 for name, part in others.items():
-                    alarms[rate][name] += int(is_found(part).sum())
+                    alarms[rate][name] += int(passes(part, direction, duration, threshold).sum())
     for rate in rates:
         shares = ", ".join(f"{name} {100 * float(np.mean(all_)):.1f} %" for name, all_ in found[rate].items())
         brought = ", ".join(

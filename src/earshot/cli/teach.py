@@ -147,15 +147,17 @@ def _set_background(store: CommandStore, folder: Path | None) -> int:
         click.echo("thresholds are from the speech that ships alone")
         return 0
 
-    def recordings(paths: list[Path]) -> Iterator[Samples]:
+    def recordings(paths: Sequence[Path]) -> Iterator[Samples]:
         for path in paths:
             try:
                 yield read_audio(path).samples
             except AudioError as error:
                 complain(f"left out: {path}: {error.message}")
 
+    paths = _recordings_in(folder)
+    complain(f"listening to {len(paths)} recordings; an hour of them takes two minutes or so")
     embedder = Embedder()
-    own = describe_background(recordings(_recordings_in(folder)), embedder)
+    own = describe_background(recordings(paths), embedder)
     save_background(own, store, embedder)
     click.echo(f"{60 * own.hours:.0f} minutes of speech described: thresholds hold for it from now on")
     return 0

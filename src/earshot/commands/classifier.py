@@ -86,7 +86,7 @@ class Cohort:
 
     def __init__(self, background: Background, own: Background | None = None) -> None:
         self._background = background
-        self._cautions = [(background, _CAUTION), *([] if own is None else [(own, _CAUTION_OF_OWN)])]
+        self._backgrounds = [(background, _CAUTION), *([] if own is None else [(own, _CAUTION_OF_OWN)])]
         self._middle = background.vectors.mean(axis=0)
         spread = np.cov(background.vectors.T)
         size = len(spread)
@@ -111,7 +111,7 @@ class Cohort:
     def _tails(self, direction: Matrix, duration: float) -> list[Tail]:
         """How high background of about that duration scores."""
         tails = []
-        for background, caution in self._cautions:
+        for background, caution in self._backgrounds:
             durations = background.durations
             is_like = (durations >= SHORTEST * duration) & (durations <= LONGEST * duration)
             scores = background.vectors @ direction - background.levels
