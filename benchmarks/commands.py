@@ -284,7 +284,7 @@ def clips(minutes: float, rates: list[float], corpora: list[str]) -> None:
             sounds = [trim(read_audio(SPEECH / "spoken_digits" / row["audio"]).samples) for row in mine]
             order = rng.permutation(len(sounds)).tolist()
             taught, asked = [sounds[place] for place in order[:3]], [sounds[place] for place in order[3:23]]
-            direction = cohort.direction(prototype(embeddings_of(taught, embedder)))
+            direction = cohort.direction(prototype([vector[None] for vector in embedder.embed(taught)]))
             duration = float(np.median([len(sound) for sound in taught])) / SAMPLE_RATE
             noisy = [overlay(sound, noises[rng.integers(len(noises))], 10.0) for sound in asked]
             clean, loud = described(asked), described(noisy)

@@ -232,7 +232,7 @@ def _false_alarms(matrices: Sequence[Matrix], durations: Sequence[float], cohort
         return None
     rates = []
     for index, matrix in enumerate(matrices):
-        middle = prototype([other for place, other in enumerate(matrices) if place != index])
+        middle = prototype([other[:1] for place, other in enumerate(matrices) if place != index])
         direction = cohort.direction(middle)
         score = float(matrix[0] @ direction) - cohort.level(matrix[0])
         rates.append(cohort.false_alarms(direction, float(np.median(durations)), score))
