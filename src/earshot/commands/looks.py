@@ -13,11 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from earshot.audio.vad import FRAME
-from earshot.commands.frames import SpeechFrames
+from earshot.commands.frames import SPEECH, SpeechFrames
 from earshot.core.types import SAMPLE_RATE, Samples
-
-SPEECH = 0.3
-"""Probability of speech from which on a frame counts."""
 
 PAUSE_BEFORE = 6
 """Frames of 32 ms without speech before a command."""

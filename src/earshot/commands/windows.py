@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from earshot.audio.vad import FRAME
-from earshot.commands.frames import SpeechFrames
-from earshot.commands.looks import SPEECH, Look
+from earshot.commands.frames import SPEECH, SpeechFrames
+from earshot.commands.looks import Look
 from earshot.core.types import SAMPLE_RATE, Samples
 
 HOP = 4
