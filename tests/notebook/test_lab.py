@@ -226,6 +226,22 @@ def test_a_page_that_is_loaded_again_finds_its_text(lab: Lab, driver: Any) -> No
     assert words(page.lines()) == CLIP_TEXT
 
 
+def test_a_stream_in_which_nothing_comes_is_opened_again(lab: Lab, driver: Any) -> None:
+    page = lab.open(driver, "unheard", CELL)
+    page.run_all()
+    page.wait_for_recorder()
+    page.script(
+        "const open = AudioContext.prototype.createMediaStreamSource;"
+        "AudioContext.prototype.createMediaStreamSource = function () {"
+        "  AudioContext.prototype.createMediaStreamSource = open; return { connect() {} }; };"
+    )
+    page.click(".earshot-record")
+    page.until("return document.querySelector('.earshot-finals .earshot-text') !== null", 60)
+    page.click(".earshot-stop")
+    page.wait_for_recorder()
+    assert "worst of times" in words(page.lines())
+
+
 def test_two_recorders_in_one_notebook(lab: Lab, driver: Any) -> None:
     page = lab.open(driver, "two", CELL, "other = Recorder()\nother")
     page.run_all()

@@ -33,10 +33,9 @@ false alarms an hour: 89 % recognized, 80 % along the prototype itself."""
 _TAIL = 0.05
 """Share of the background whose scores are taken for the tail."""
 
-_CAUTION = 1.5
+_CAUTION = 2.0
 """Other recordings bring so many times the false alarms of the background, which was recorded more cleanly. So
-three quarters of what is asked for come in LibriSpeech, and four times as many in Mboshi, which is like none of
-it."""
+fewer come in LibriSpeech than are asked for, and three times as many in Mboshi, which is like none of it."""
 
 _CAUTION_OF_OWN = 1.0
 """Background of the user's own is recorded where it counts."""

@@ -163,11 +163,15 @@ function microphoneObstacle() {
   return null;
 }
 
+// A page or a device that is slow to wake may give a stream in which nothing ever comes; the next one has sound.
+const UNHEARD_MS = 4000;
+
 class Microphone {
   constructor(onBlock, onLost) {
     this.onBlock = onBlock;
     this.onLost = onLost;
     this.isClosed = false;
+    this.hasHeard = false;
   }
 
   async open(deviceId) {
@@ -180,6 +184,7 @@ class Microphone {
     };
     if (deviceId) audio.deviceId = { exact: deviceId };
     this.media = await navigator.mediaDevices.getUserMedia({ audio });
+    this.timer = setTimeout(() => this.reopen(deviceId), UNHEARD_MS);
     try {
       if (this.isClosed) throw new DOMException("closed while opening", "AbortError");
       await this.connect();
@@ -187,6 +192,12 @@ class Microphone {
       this.close();
       throw error;
     }
+  }
+
+  async reopen(deviceId) {
+    if (this.isClosed || this.hasHeard) return;
+    this.disconnect();
+    await this.open(deviceId).catch((error) => this.onLost(microphoneProblem(error)));
   }
 
   async connect() {
@@ -203,6 +214,7 @@ class Microphone {
     }
     this.node = new AudioWorkletNode(this.context, "earshot-capture", { outputChannelCount: [1] });
     this.node.port.onmessage = ({ data }) => {
+      this.hasHeard = true;
       if (data.isDone) this.onDone?.();
       else this.onBlock(data.samples);
     };
@@ -227,9 +239,16 @@ class Microphone {
 
   close() {
     this.isClosed = true;
+    this.disconnect();
+  }
+
+  disconnect() {
+    clearTimeout(this.timer);
     this.media?.getTracks().forEach((track) => track.stop());
     this.node?.disconnect();
-    if (this.context && this.context.state !== "closed") this.context.close().catch(() => {});
+    if (!this.context || this.context.state === "closed") return;
+    this.context.onstatechange = null;
+    this.context.close().catch(() => {});
   }
 }
 
