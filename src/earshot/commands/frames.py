@@ -13,8 +13,8 @@ SPEECH = 0.3
 """Probability of speech from which on a frame counts."""
 
 _PAUSE = 32
-"""Frames without speech, a second, after which the detector forgets what it heard. It grows deaf otherwise: of
-thirty words of one voice with pauses between them it heard the first ten."""
+"""Frames without speech, a second, after which the detector forgets what it heard. It grows deaf otherwise to a
+word that is said again and again: of thirty times *four* with pauses between it heard the first ten."""
 
 
 class SpeechFrames:
