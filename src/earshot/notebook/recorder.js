@@ -204,7 +204,8 @@ class Microphone {
     const [track] = this.media.getAudioTracks();
     this.label = track.label;
     track.addEventListener("ended", () => this.isClosed || this.onLost("The microphone was disconnected."));
-    this.context = new AudioContext({ latencyHint: "interactive" });
+    // Nothing is played, so that a loudspeaker that is asleep, absent or busy holds nothing up.
+    this.context = new AudioContext({ latencyHint: "interactive", sinkId: { type: "none" } });
     const source = `(${captureProcessor})((${defineResampler})())`;
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     try {
