@@ -204,8 +204,7 @@ class Microphone {
     const [track] = this.media.getAudioTracks();
     this.label = track.label;
     track.addEventListener("ended", () => this.isClosed || this.onLost("The microphone was disconnected."));
-    // Nothing is played, so that a loudspeaker that is asleep, absent or busy holds nothing up.
-    this.context = new AudioContext({ latencyHint: "interactive", sinkId: { type: "none" } });
+    this.context = new AudioContext({ latencyHint: "interactive" });
     const source = `(${captureProcessor})((${defineResampler})())`;
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     try {
