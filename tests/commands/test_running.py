@@ -9,9 +9,9 @@ import pytest
 
 from earshot.commands import CommandStore, Embedder, Spotter, Teacher
 from earshot.commands.discriminant import fit
-from earshot.commands.gate import WakeGate
+from earshot.commands.gate import WakeGate, wake_words
 from earshot.commands.heard import MAX_HEARD, HeardLog
-from earshot.commands.loading import load_spotters
+from earshot.commands.loading import load_spotters, load_words, net_folder, shipped_nets, words_of
 from earshot.commands.running import RunningBackground, in_context, load_running_background
 from earshot.commands.windows import WindowCutter
 from earshot.core.errors import CommandError, ModelError
@@ -89,6 +89,17 @@ def test_two_wake_words_ship_and_one_that_nobody_knows_is_refused(store: Command
     with pytest.raises(CommandError, match="'jarvi'") as refusal:
         WakeGate(store, ["jarvi"])
     assert "computer, jarvis" in str(refusal.value)
+
+
+def test_the_words_of_a_net_are_told_by_its_card_alone(store: CommandStore, tmp_path: Path) -> None:
+    for name in shipped_nets():
+        assert words_of(net_folder(name)) == load_words(net_folder(name)).labels
+    (tmp_path / "card.json").write_text(
+        '{"labels": ["go", "_silence_", "unknown"], "front_end": "log-mel", "sha256": ""}'
+    )
+    assert wake_words(store, [str(tmp_path)]) == ([], {tmp_path: ("go",)})
+    with pytest.raises(ModelError, match="cannot be read"):
+        WakeGate(store, [str(tmp_path)])
 
 
 def test_what_follows_a_wake_word_goes_through_until_a_pause(taught: CommandStore, embedder: Embedder) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earshot.commands.embedding import Embedder
-from earshot.commands.loading import load_spotters, load_words
+from earshot.commands.loading import load_spotters, words_of
 from earshot.commands.net import CARD, WAKE_WORDS
 from earshot.commands.spotter import Spotted
 from earshot.commands.store import CommandStore
@@ -57,7 +57,7 @@ def wake_words(store: CommandStore, names: Sequence[str]) -> tuple[list[str], di
     names: what is taught comes first, then the words of the net that ships, then folders of nets. Raises
     CommandError for what is none of these.
     """
-    shipped = load_words(WAKE_WORDS).labels
+    shipped = words_of(WAKE_WORDS)
     taught: list[str] = []
     nets: dict[Path, tuple[str, ...]] = {}
     for name in dict.fromkeys(names):
@@ -67,7 +67,7 @@ def wake_words(store: CommandStore, names: Sequence[str]) -> tuple[list[str], di
             if name.casefold() in shipped:
                 nets[WAKE_WORDS] = tuple(dict.fromkeys((*nets.get(WAKE_WORDS, ()), name.casefold())))
             elif (Path(name) / CARD).is_file():
-                nets[Path(name)] = load_words(Path(name)).labels
+                nets[Path(name)] = words_of(Path(name))
             else:
                 fix = f"teach it, or take one that needs no teaching: {', '.join(shipped)}"
                 raise CommandError(f"there is no command {name!r}", fix=fix) from error

@@ -9,7 +9,7 @@ from earshot.commands.classifier import CommandClassifier
 from earshot.commands.embedding import Embedder
 from earshot.commands.lines import lines_of
 from earshot.commands.net import MODELS, RUNNING, SHIPPED, CommandNet, hears, read_card
-from earshot.commands.net_words import TAIL_FILE, ClipWords, NetEars, NetTail, RunningWords, Words
+from earshot.commands.net_words import TAIL_FILE, ClipWords, NetEars, NetTail, RunningWords, Words, is_word
 from earshot.commands.own_background import load_background
 from earshot.commands.running import RunningClassifier, load_running_background
 from earshot.commands.running_net import RunningNet
@@ -88,6 +88,12 @@ def load_words(folder: Path | None = None) -> Words:
     if folder is not None and hears(read_card(folder)) == RUNNING:
         return RunningWords(RunningNet(folder))
     return ClipWords(CommandNet.load(folder))
+
+
+def words_of(folder: Path) -> tuple[str, ...]:
+    """Labels of the net's words in a folder, from its card alone. Raises ModelError where it cannot be read."""
+    card = read_card(folder)
+    return tuple(label for label in card["labels"] if hears(card) == RUNNING or is_word(label))
 
 
 def load_net_spotters(

@@ -40,6 +40,7 @@ TAIL_FILE = "tail.json"
 """Beside the net."""
 
 NO_WORDS = ("silence", "unknown")
+"""Classes of a net of clips that are no words, with or without underscores."""
 
 Logits = npt.NDArray[np.float64]
 
@@ -90,7 +91,7 @@ class ClipWords:
 
     def __init__(self, net: ClipNet) -> None:
         self._net = net
-        self._indices = [i for i, label in enumerate(net.labels) if label.strip("_") not in NO_WORDS]
+        self._indices = [index for index, label in enumerate(net.labels) if is_word(label)]
         self.labels = tuple(net.labels[index] for index in self._indices)
 
     @property
@@ -114,6 +115,11 @@ class ClipWords:
         """The net shares its certainty among the words, so the likeliest one counts."""
         # It is sure of nearly all of the background; the rest is the tail.
         return (tail_of(logits.max(axis=1).astype(np.float32), hours, caution=1.0, share=0.02),)
+
+
+def is_word(label: str) -> bool:
+    """Whether a class of a net of clips is one."""
+    return label.strip("_") not in NO_WORDS
 
 
 class RunningWords:
