@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,12 @@ import soundfile
 
 from earshot.commands import CommandStore, Embedder, Teacher
 from earshot.commands.loading import load_spotters
-from earshot.commands.own_background import describe_background, load_background, save_background
+from earshot.commands.own_background import (
+    between_pauses,
+    describe_background,
+    load_background,
+    save_background,
+)
 from earshot.core.errors import CommandError
 from earshot.core.types import Samples
 from tests.cli.command import earshot, read_aloud
@@ -58,6 +64,25 @@ def test_a_word_that_others_say_all_the_time_is_no_command(
         load_background(store, embedder)
     assert earshot("teach", "--no-background").status == 0
     assert heard(store, embedder, said, is_running=False) == ["light on"]
+
+
+def test_only_so_much_is_heard_and_an_empty_recording_is_no_end(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earshot.commands.own_background.LEAST_MINUTES", 2)
+    monkeypatch.setattr("earshot.commands.own_background.MOST_MINUTES", 2)
+    sound = np.tile(read_aloud(), 4)[: 75 * 16_000]
+    nothing = np.empty(0, np.float32)
+
+    def recordings() -> Iterator[Samples]:
+        yield from (nothing, sound, nothing, sound)
+        raise AssertionError("there is no room for more")
+
+    own = describe_background(recordings(), embedder)
+    assert own.hours == pytest.approx(2 / 60)
+    assert own.between_pauses is not None
+    pieces = [*between_pauses(sound), *between_pauses(sound[: 45 * 16_000])]
+    assert len(own.between_pauses.durations) == sum(map(len, pieces))
 
 
 def test_what_is_no_background_is_refused(store: CommandStore, tmp_path: Path, embedder: Embedder) -> None:

@@ -12,7 +12,12 @@ from earshot.commands.discriminant import fit
 from earshot.commands.gate import WakeGate, wake_words
 from earshot.commands.heard import MAX_HEARD, HeardLog
 from earshot.commands.loading import load_spotters, load_words, net_folder, shipped_nets, words_of
-from earshot.commands.running import RunningBackground, in_context, load_running_background
+from earshot.commands.running import (
+    RunningBackground,
+    RunningClassifier,
+    in_context,
+    load_running_background,
+)
 from earshot.commands.windows import WindowCutter
 from earshot.core.errors import CommandError, ModelError
 from earshot.core.types import Samples
@@ -176,6 +181,14 @@ def test_the_background_that_ships(tmp_path: Path) -> None:
     (tmp_path / "running.npz").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be read"):
         load_running_background(tmp_path / "running.npz")
+
+
+def test_a_background_of_other_windows_is_refused() -> None:
+    nothing: list[np.ndarray] = [np.zeros((1, 1), np.float32)] * 2
+    own = RunningBackground("own", (0.5, 1.0), tuple(nothing), (1.0, 1.0))
+    RunningClassifier([], [], (0.5, 1.0), own=own)
+    with pytest.raises(CommandError, match=r"another version.*--background"):
+        RunningClassifier([], [], (0.5, 1.1), own=own)
 
 
 def test_a_line_parts_two_kinds() -> None:

@@ -24,7 +24,7 @@ from earshot.commands.embedding import Embedder, Matrix
 from earshot.commands.store import Command
 from earshot.commands.trimming import PADDING
 from earshot.commands.windows import HOP
-from earshot.core.errors import ModelError
+from earshot.core.errors import CommandError, ModelError
 from earshot.core.types import SAMPLE_RATE, Samples
 
 RIDGE, BALANCE = 10.0, 0.1
@@ -52,6 +52,10 @@ _MARGIN_OF_REJECTED = 0.5
 """Logits that what was rejected must lie below the threshold."""
 
 _NOISE_DB = (None, 20.0, 10.0)
+
+OTHER_VERSION = "your background speech was described by another version of Earshot"
+GIVE_AGAIN = "give speech again with earshot teach --background FOLDER, or do without: --no-background"
+"""Of speech of the user's own, where it is of no use any more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +113,7 @@ class RunningClassifier:
     """Tells the commands of a store apart from running speech.
 
     false_alarms_per_hour: of speech without commands, all commands together. own: speech of the user's, for
-    which thresholds hold as well. Raises CommandError where that is no rate.
+    which thresholds hold as well. Raises CommandError where that is no rate, or its windows have other widths.
     """
 
     def __init__(
@@ -122,6 +126,8 @@ class RunningClassifier:
         own: RunningBackground | None = None,
     ) -> None:
         check_rate(false_alarms_per_hour)
+        if own is not None and own.widths != tuple(widths):
+            raise CommandError(OTHER_VERSION, fix=GIVE_AGAIN)
         self.labels = tuple(command.label for command in commands)
         share = false_alarms_per_hour / max(1, len(commands))
         self.thresholds = tuple(
