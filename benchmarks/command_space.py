@@ -19,6 +19,7 @@ import os
 import random
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,7 @@ import numpy.typing as npt
 from earshot.audio.decode import read_audio
 from earshot.commands.classifier import mean_of_largest
 from earshot.commands.embedding import Background, ClipEncoder, Space, load_space, project
-from earshot.commands.looks import PauseCutter
-from earshot.commands.trimming import trim
+from earshot.commands.own_background import between_pauses
 from earshot.commands.windows import WindowCutter
 from earshot.core.types import SAMPLE_RATE
 
@@ -42,8 +42,6 @@ NUM_DIMENSIONS = 192
 BACKGROUND = ("librispeech_speakers", "ljspeech", "vctk_p239", "meetings_ami", "not_wake_words")
 TWIN = 0.97
 """Cosine above which two pieces of background are one piece, cut twice."""
-DURATIONS = (0.15, 2.0)
-"""Seconds of sound between pauses that are kept of the background."""
 
 RUNNING_WIDTHS, RUNNING_HOP = (0.48, 0.704, 1.056, 1.6), 12
 """Seconds of the windows in running speech, and frames of 32 ms between two."""
@@ -109,7 +107,7 @@ def describe(corpus: str, cache: Path, seconds: float, *, is_background: bool) -
         if time.monotonic() - begun > seconds:
             break
         samples = read_audio(SPEECH / corpus / row["audio"]).samples
-        clips = between_pauses(samples) if is_background else [samples]
+        clips = list(chain.from_iterable(between_pauses(samples))) if is_background else [samples]
         statistics += [encoder.statistics(clip) for clip in clips]
         words += [row.get("label") or row.get("text", "")] * len(clips)
         speakers += [row.get("speaker", "")] * len(clips)
@@ -127,13 +125,6 @@ def describe(corpus: str, cache: Path, seconds: float, *, is_background: bool) -
         hours=hours,
     )
     print(f"{corpus}: {num_recordings} of {len(rows)} recordings, {len(words)} clips, {hours:.2f} hours")
-
-
-def between_pauses(samples: Matrix) -> list[Matrix]:
-    """What the spotter would look at in a recording."""
-    cutter = PauseCutter(*DURATIONS)
-    sounds = [trim(look.samples) for look in [*cutter.accept(samples), *cutter.finish()]]
-    return [sound for sound in sounds if DURATIONS[0] <= len(sound) / SAMPLE_RATE <= DURATIONS[1]]
 
 
 def learn_map(statistics: Matrix, words: npt.NDArray[np.str_]) -> tuple[Matrix, Matrix]:

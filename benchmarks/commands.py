@@ -15,8 +15,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from earshot.commands import CommandClassifier, Embedder, Spotter
 from earshot.commands.augmentation import copies, overlay
 from earshot.commands.classifier import LONGEST, SHORTEST, Cohort, prototype
 from earshot.commands.embedding import Background, ClipEncoder, Matrix, Space, project
-from earshot.commands.own_background import OwnBackground, describe_background
+from earshot.commands.own_background import OwnBackground, between_pauses, describe_background
 from earshot.commands.store import Command
 from earshot.commands.takes import check_take
 from earshot.commands.teaching import embeddings_of, example_of
@@ -34,10 +34,12 @@ from earshot.commands.trimming import trim
 from earshot.core.types import SAMPLE_RATE, Samples
 
 sys.path.insert(0, str(Path(__file__).parent))
-from command_space import SPEECH, Described, between_pauses, learn_map, load, rows_of
+from command_space import SPEECH, Described, learn_map, load, rows_of
 
 TEN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 Labels = npt.NDArray[np.str_]
+Lesson = tuple[list[Command], Samples, list[tuple[float, str]]]
+"""Commands, a stream in which they are said, and where the words end in it, in seconds."""
 
 
 # --- telling apart -----------------------------------------------------------------------------------------
@@ -191,63 +193,55 @@ def spotting(
     embedder = Embedder(num_threads=1)
     rows = rows_of("spoken_digits")
     speakers = sorted({row["speaker"] for row in rows})
-    lessons = {speaker: lesson(rows, speaker, embedder, num_words, num_asked) for speaker in speakers}
+    lessons = [lesson(rows, speaker, embedder, num_words, num_asked) for speaker in speakers]
     unwanted = {row["text"] for row in rows}
     mine = OwnBackground()
     if own is not None:
-        is_own = {corpus: [row for row in rows_of(corpus) if row["speaker"] == own[0]] for corpus in corpora}
-        parts = [speech_of(corpus, own[1], unwanted, rows) for corpus, rows in is_own.items() if rows]
+        parts = [speech_of(corpus, own[1], unwanted, lambda speaker: speaker == own[0]) for corpus in corpora]
         mine = describe_background(parts, embedder)
+    share = minutes / len(corpora)
     speech = np.concatenate(
         [
-            speech_of(
-                corpus,
-                minutes / len(corpora),
-                unwanted,
-                [row for row in rows_of(corpus) if own is None or row["speaker"] != own[0]],
-            )
+            speech_of(corpus, share, unwanted, lambda speaker: own is None or speaker != own[0])
             for corpus in corpora
         ]
     )
     print(f"{num_words} commands by three recordings of each of {len(speakers)} speakers, spotted in turn")
     for rate in rates:
-        hits = total = wrong = 0
-        delays: list[float] = []
-        for commands, stream, words in lessons.values():
-            classifier = CommandClassifier(
-                commands, embedder.space, false_alarms_per_hour=rate, own=mine.between_pauses
-            )
-            events, _, _ = run(classifier, embedder, stream)
-            for end, word in words:
-                near = [event for event in events if end - 0.3 <= event[0] <= end + 0.6]
-                hits += any(event[1] == word for event in near)
-                wrong += any(event[1] != word for event in near)
-                delays += [event[0] - end for event in near if event[1] == word]
-                total += 1
-        commands = lessons[speakers[0]][0]
-        alarms = 0
-        looks = cpu = 0.0
-        for commands, _, _ in lessons.values():
-            classifier = CommandClassifier(
-                commands, embedder.space, false_alarms_per_hour=rate, own=mine.between_pauses
-            )
-            events, num_looks, seconds = run(classifier, embedder, speech)
-            alarms += len(events)
-            looks, cpu = float(num_looks), seconds
-        hours = len(speech) / SAMPLE_RATE / 3600 * len(lessons)
-        share = 100 * cpu / (len(speech) / SAMPLE_RATE)
-        print(
-            f"asked {rate:g}/h: recall {100 * hits / total:.1f} % of {total}, "
-            f"another word {100 * wrong / total:.1f} %; "
-            f"{alarms} false alarms in {hours:.1f} hours times speakers, {alarms / hours:.2f}/h; "
-            f"delay median {np.median(delays):.2f} s, 95th percentile {np.percentile(delays, 95):.2f} s; "
-            f"CPU {share:.1f} % of a core in speech, {looks:.0f} looks",
-            flush=True,
-        )
+        found = spotted(lessons, speech, embedder, rate, mine.between_pauses)
+        print(f"asked {rate:g}/h: {found}", flush=True)
     silence = np.random.default_rng(0).standard_normal(120 * SAMPLE_RATE).astype(np.float32) * 1e-3
-    classifier = CommandClassifier(lessons[speakers[0]][0], embedder.space)
+    classifier = CommandClassifier(lessons[0][0], embedder.space)
     _, num_looks, seconds = run(classifier, embedder, silence)
     print(f"waiting: {100 * seconds / 120:.2f} % of a core, {num_looks} looks")
+
+
+def spotted(
+    lessons: Sequence[Lesson], speech: Samples, embedder: Embedder, rate: float, own: Background | None
+) -> str:
+    """What is found of each lesson's words, and what is heard in speech without them, as a line of figures."""
+    hits = total = wrong = alarms = num_looks = 0
+    delays: list[float] = []
+    cpu = 0.0
+    for commands, stream, words in lessons:
+        classifier = CommandClassifier(commands, embedder.space, false_alarms_per_hour=rate, own=own)
+        events, _, _ = run(classifier, embedder, stream)
+        for end, word in words:
+            near = [event for event in events if end - 0.3 <= event[0] <= end + 0.6]
+            hits += any(event[1] == word for event in near)
+            wrong += any(event[1] != word for event in near)
+            delays += [event[0] - end for event in near if event[1] == word]
+            total += 1
+        events, num_looks, cpu = run(classifier, embedder, speech)
+        alarms += len(events)
+    seconds = len(speech) / SAMPLE_RATE
+    hours = seconds / 3600 * len(lessons)
+    return (
+        f"recall {100 * hits / total:.1f} % of {total}, another word {100 * wrong / total:.1f} %; "
+        f"{alarms} false alarms in {hours:.1f} hours times speakers, {alarms / hours:.2f}/h; "
+        f"delay median {np.median(delays):.2f} s, 95th percentile {np.percentile(delays, 95):.2f} s; "
+        f"CPU {100 * cpu / seconds:.1f} % of a core in speech, {num_looks} looks"
+    )
 
 
 def passes(
@@ -272,8 +266,10 @@ def clips(minutes: float, rates: list[float], corpora: list[str]) -> None:
         levels = np.array([cohort.level(vector) for vector in vectors], np.float32)
         return vectors, levels, np.array([len(sound) / SAMPLE_RATE for sound in sounds], np.float32)
 
-    speech = {name: speech_of(name, minutes, unwanted, rows_of(name)) for name in corpora}
-    others = {name: described(between_pauses(sound)) for name, sound in speech.items()}
+    speech = {name: speech_of(name, minutes, unwanted) for name in corpora}
+    others = {
+        name: described(list(chain.from_iterable(between_pauses(sound)))) for name, sound in speech.items()
+    }
     rng = np.random.default_rng(0)
     found: dict[float, dict[str, list[float]]] = {rate: {} for rate in rates}
     alarms = {rate: dict.fromkeys(corpora, 0) for rate in rates}
@@ -307,7 +303,7 @@ def clips(minutes: float, rates: list[float], corpora: list[str]) -> None:
 
 def lesson(
     rows: list[dict[str, str]], speaker: str, embedder: Embedder, num_words: int, num_asked: int
-) -> tuple[list[Command], Samples, list[tuple[float, str]]]:
+) -> Lesson:
     """Commands taught by a speaker, a stream of other clips of theirs, and where the words end in it."""
     commands, asked = [], []
     digits = sorted({row["text"] for row in rows})
@@ -340,13 +336,20 @@ def scene(clips: list[tuple[str, Samples]]) -> tuple[Samples, list[tuple[float, 
     return np.asarray(stream + noise, np.float32), words
 
 
-def speech_of(corpus: str, minutes: float, unwanted: Iterable[str], rows: Sequence[dict[str, Any]]) -> Samples:
-    """Recordings without commands, one after the other, with half a second between."""
-    parts: list[Samples] = []
+def speech_of(
+    corpus: str, minutes: float, unwanted: Iterable[str], is_asked: Callable[[str], bool] = bool
+) -> Samples:
+    """Recordings without commands, one after the other, with half a second between; maybe none.
+
+    is_asked: of the name of a speaker.
+    """
+    parts: list[Samples] = [np.empty(0, np.float32)]
     num_samples = 0
-    for row in rows:
+    for row in rows_of(corpus):
         if set(row["text"].lower().split()) & set(unwanted):
             continue  # hearing what is said is no false alarm
+        if not is_asked(str(row.get("speaker", "nobody"))):
+            continue
         samples = read_audio(SPEECH / corpus / row["audio"]).samples
         parts += [samples, np.zeros(SAMPLE_RATE // 2, np.float32)]
         num_samples += len(samples)
