@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from earshot.training.command_nets import Teachers
 from earshot.training.loop import logits_of
+from earshot.training.nets import NETS
 from material import Array, as_twelve, features_of, labels_of, load_judges
 from train import SOFT, load_net, path_of
 
@@ -38,25 +40,25 @@ def main() -> None:
 def probabilities(work: Path, name: str, half: int) -> Array:
     """Of all copies of a half, by the teacher of the other: (copies, words)."""
     net, front_end, _ = load_net(path_of(work, name, [1 - half]))
+    teacher = Teachers([net], front_end)
     stored = np.load(work / f"{front_end}-{half}.npy", mmap_mode="r")
-    parts = []
-    for start in range(0, len(stored), 512):
-        logits = logits_of(net, stored[start : start + 512].astype(np.float32))
-        exponents = np.exp(logits - logits.max(1, keepdims=True))
-        parts.append(exponents / exponents.sum(1, keepdims=True))
-    return np.concatenate(parts)
+    # All at once they would take 4 GB.
+    parts = (stored[start : start + 512].astype(np.float32) for start in range(0, len(stored), 512))
+    return np.concatenate([teacher.probabilities(part) for part in parts])
 
 
 def judge(work: Path) -> None:
     """All teachers together, on the speakers of whom none has heard."""
     judges = load_judges(work)
-    for label, clips in zip(("clean", "10 dB"), (judges.clips, *judges.in_noise(10.0, seed=7)), strict=True):
-        total = 0.0
-        for name in TEACHERS:
-            for half in (0, 1):
-                net, front_end, membership = load_net(path_of(work, name, [half]))
-                total = total + as_twelve(logits_of(net, features_of(clips, front_end)), membership)
-        right = (np.asarray(total).argmax(1) == judges.truth).mean()
+    groups = {"clean": judges.clips, "10 dB": judges.in_noise(10.0, seed=7)[0]}
+    heard: dict[str, list[Array]] = {label: [] for label in groups}
+    for name in TEACHERS:
+        nets = [load_net(path_of(work, name, [half])) for half in (0, 1)]
+        for label, clips in groups.items():
+            features = features_of(clips, NETS[name].front_end)
+            heard[label] += [as_twelve(logits_of(net, features), membership) for net, _, membership in nets]
+    for label, parts in heard.items():
+        right = (np.sum(parts, axis=0).argmax(1) == judges.truth).mean()
         print(f"{2 * len(TEACHERS)} teachers, {label}: {100 * right:.2f} %", flush=True)
 
 
