@@ -26,7 +26,7 @@ def node(code: str, tmp_path: Path, given: object = None) -> Any:
     (tmp_path / "given.json").write_text(json.dumps(given))
     (tmp_path / "main.mjs").write_text(
         "import { readFileSync } from 'node:fs';\n"
-        "import { defineResampler, Sender } from './recorder.mjs';\n"
+        "import { Controller, defineResampler, Sender } from './recorder.mjs';\n"
         "const given = JSON.parse(readFileSync('given.json'));\n"
         f"let answer;\n{code}\nconsole.log(JSON.stringify(answer));"
     )
@@ -154,6 +154,84 @@ def test_a_kernel_that_does_not_answer_is_not_flooded(tmp_path: Path) -> None:
     answer = { before, after: sent, kept: sender.kept.length, keptMs: sender.keptMs };
     """
     assert node(code, tmp_path) == {"before": 50, "after": 100, "kept": 950, "keptMs": 190_000}
+
+
+REOPENING = """
+const never = () => {};
+const timers = [];
+globalThis.setTimeout = (call, ms) => timers.push({ call, ms });
+globalThis.clearTimeout = globalThis.setInterval = globalThis.clearInterval = never;
+globalThis.addEventListener = globalThis.removeEventListener = never;
+globalThis.isSecureContext = true;
+globalThis.AudioContext = class {
+  audioWorklet = { addModule: async () => {} };
+  state = "running";
+  createMediaStreamSource = () => ({ connect: never });
+  resume = async () => {};
+  close = async () => {};
+};
+globalThis.AudioWorkletNode = class {
+  port = { postMessage: never };
+  connect = never;
+  disconnect = never;
+};
+const asked = []; // of the browser: microphones, each given or refused by the test
+const getUserMedia = () => new Promise((give, refuse) => asked.push({ give, refuse }));
+const navigator = { mediaDevices: { getUserMedia, enumerateDevices: async () => [] } };
+Object.defineProperty(globalThis, "navigator", { value: navigator });
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const stream = () => {
+  const track = { label: "m", isOn: true, addEventListener: never, stop: () => (track.isOn = false) };
+  return { track, getTracks: () => [track], getAudioTracks: () => [track] };
+};
+const begin = async () => {
+  const recording = controller.record();
+  const given = stream();
+  asked.at(-1).give(given);
+  await recording;
+  return given;
+};
+const controller = new Controller({ get: () => ({}), on: never, off: never, send: never });
+controller.set({ status: "idle" });
+await begin();
+timers.findLast(({ ms }) => ms === 4000).call(); // nothing was heard
+await settle();
+"""
+
+
+@pytest.mark.parametrize("fate", ["give(late)", "refuse(new DOMException('', 'AbortError'))"])
+def test_a_microphone_that_opens_again_after_stop_disturbs_nothing(fate: str, tmp_path: Path) -> None:
+    code = f"""{REOPENING}
+    const reopening = asked.at(-1);
+    const late = stream();
+    controller.stop();
+    await settle();
+    controller.dropRecording();
+    controller.set({{ status: "idle" }});
+    const next = await begin();
+    const newer = controller.microphone;
+    reopening.{fate};
+    await settle();
+    answer = {{
+      asked: asked.length, notice: controller.notice, isOn: next.track.isOn, isLate: late.track.isOn,
+      isNewer: newer !== null && controller.microphone === newer,
+    }};
+    """
+    answer = node(code, tmp_path)
+    assert answer.pop("isLate") == ("refuse" in fate)  # one that was never given was never stopped
+    assert answer == {"asked": 3, "notice": None, "isOn": True, "isNewer": True}
+
+
+def test_a_microphone_that_does_not_open_again_ends_the_recording_and_is_told(tmp_path: Path) -> None:
+    code = f"""{REOPENING}
+    asked.at(-1).refuse(new DOMException("", "NotReadableError"));
+    await settle();
+    answer = {{ ...controller.notice, isOver: controller.microphone === null }};
+    """
+    answer = node(code, tmp_path)
+    assert answer["kind"] == "error"
+    assert "does not start" in answer["text"]
+    assert answer["isOver"]
 
 
 def test_the_page_fetches_nothing() -> None:

@@ -246,6 +246,7 @@ class Microphone {
     clearTimeout(this.timer);
     this.media?.getTracks().forEach((track) => track.stop());
     this.node?.disconnect();
+    this.node = null; // it has nothing more to hand on
     if (!this.context || this.context.state === "closed") return;
     this.context.onstatechange = null;
     this.context.close().catch(() => {});
@@ -343,7 +344,7 @@ export class Sender {
 // ---------------------------------------------------------------------------------------------- controller
 
 // One a widget, however many views it has: what the kernel said, and what the page itself knows.
-class Controller {
+export class Controller {
   constructor(model) {
     this.model = model;
     this.client = Math.random().toString(36).slice(2, 12);
@@ -534,7 +535,8 @@ class Controller {
     const sender = new Sender(recording, (content, buffers) => this.send(content, buffers));
     const microphone = new Microphone(
       (samples) => this.hearHere(sender, samples),
-      (problem) => this.stop().then(() => this.say("error", problem)),
+      // One that was given up meanwhile says nothing: another recording may be going on.
+      (problem) => this.microphone === microphone && this.stop().then(() => this.say("error", problem)),
     );
     this.microphone = microphone;
     this.set({ status: "asking", message: null });
