@@ -34,6 +34,8 @@ def test_a_folder_teaches_and_a_sentence_is_searched(tmp_path: Path) -> None:
     assert_one_line_error(earshot("teach", "other", "--from", tmp_path / "empty"), "no recordings")
     assert earshot("teach", "other", "--from", tmp_path / "absent").status == 2
     assert_one_line_error(earshot("spot", sound, "--only", "light of"), "light on")
+    told = earshot("teach", "other", "--from", sound)
+    assert "is no folder; name recordings without --from" in " ".join(told.errors.split())
 
 
 def test_of_a_folder_what_nobody_could_learn_from_is_left_out_and_told(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_what_is_no_background_is_refused(store: CommandStore, tmp_path: Path, e
     with pytest.raises(CommandError, match="hardly anybody speaks"):
         describe_background([np.zeros(11 * 60 * 16_000, np.float32)], embedder)
     assert earshot("teach", "light on", "--background", short).status == 2
+    told = earshot("teach", "--background", short / "talk.wav")
+    assert "is no folder; name one with recordings" in " ".join(told.errors.split())
     assert not store.background_path.exists()
 
 

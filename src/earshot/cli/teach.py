@@ -69,7 +69,7 @@ Examples:
     "--background",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Ten minutes or more of speech around you without the commands: thresholds hold for it, too.",
+    help="Ten minutes or more of speech without the commands: taught words' thresholds hold for it, too.",
 )
 @click.option("--no-background", is_flag=True, help="Forget that speech.")
 @click.option("--list", "is_list", is_flag=True, help="Tell what is taught.")
@@ -111,7 +111,7 @@ def teach(
         )
     if background is not None or no_background:
         if label is not None:
-            raise click.UsageError("background is of all words; name none with it")
+            raise click.UsageError("background is of all taught words; name none with it")
         return _set_background(store, background)
     if is_list:
         return _list(store)
@@ -144,7 +144,7 @@ def _set_background(store: CommandStore, folder: Path | None) -> int:
 
     if folder is None:
         store.background_path.unlink(missing_ok=True)
-        click.echo("thresholds are from the speech that ships alone")
+        click.echo("thresholds of taught words are from the speech that ships alone")
         return 0
 
     def recordings(paths: Sequence[Path]) -> Iterator[Samples]:
@@ -159,7 +159,7 @@ def _set_background(store: CommandStore, folder: Path | None) -> int:
     embedder = Embedder()
     own = describe_background(recordings(paths), embedder)
     save_background(own, store, embedder)
-    click.echo(f"{60 * own.hours:.0f} minutes of speech described: thresholds hold for it from now on")
+    click.echo(f"{60 * own.hours:.0f} minutes of speech described: thresholds of taught words hold for it now")
     return 0
 
 
@@ -208,11 +208,12 @@ def _learn_event(store: CommandStore, number: int, label: str | None, *, is_righ
     return 0
 
 
-def _recordings_in(folder: Path) -> list[Path]:
+def _recordings_in(folder: Path, otherwise: str = "name one with recordings") -> list[Path]:
+    """otherwise: what to do where it is no folder."""
     from earshot.audio.decode import find_recordings
 
     if not folder.is_dir():
-        raise click.UsageError(f"{folder} is no folder of recordings")
+        raise click.UsageError(f"{folder} is no folder; {otherwise}")
     found = find_recordings(folder)
     if not found:
         raise AudioError(f"there are no recordings in {folder}", fix="name a folder of sound files")
@@ -224,7 +225,7 @@ def _takes_in(folder: Path) -> list[tuple[str, Samples]]:
     from earshot.commands.takes import fit_recordings
 
     read, refusals = [], []
-    paths = _recordings_in(folder)
+    paths = _recordings_in(folder, "name recordings without --from")
     for path in paths:
         try:
             read += read_takes((path,))
