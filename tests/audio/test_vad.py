@@ -1,15 +1,38 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.audio import vad
 from earshot.audio._silero import load_weights
+from earshot.audio.decode import read_audio
 from earshot.audio.vad import FRAME, VoiceActivityDetector
-from earshot.core.types import Audio
+from earshot.core.types import Audio, Samples
+
+
+@pytest.fixture(scope="module")
+def reader(sample_path: Path) -> Samples:
+    return read_audio(sample_path).samples
+
+
+@pytest.fixture(scope="module")
+def word(reader: Samples) -> Samples:
+    return soft(reader[661_760:669_280])
+
+
+def soft(sound: Samples) -> Samples:
+    """The same at −30 dBFS."""
+    return sound * np.float32(0.03 / np.sqrt(np.mean(np.square(sound))))
+
+
+def hush(seconds: float, seed: int = 0) -> Samples:
+    """The noise of a quiet room, −60 dBFS."""
+    return np.random.default_rng(seed).normal(0, 1e-3, round(seconds * 16_000)).astype(np.float32)
 
 
 def test_speech_is_told_from_silence_and_noise(sample: Audio) -> None:
@@ -44,6 +67,42 @@ def test_block_sizes_change_no_bit(sizes: list[int]) -> None:
     got = np.concatenate([*(pieces.probabilities(block) for block in blocks), pieces.flush()])
     np.testing.assert_array_equal(got, expected)
     assert len(got) == math.ceil(len(samples) / FRAME)
+
+
+def test_block_sizes_change_no_bit_where_it_forgets(word: Samples) -> None:
+    pauses = (0.7, 3.3, 0.4, 7.7, 2.1)
+    sound = np.concatenate([part for seconds in pauses for part in (word, hush(seconds))])
+    expected = VoiceActivityDetector().probabilities(sound)
+    for size in (1, 100, FRAME, 3_333, 16_000):
+        detector = VoiceActivityDetector()
+        blocks = [sound[start : start + size] for start in range(0, len(sound), size)]
+        got = np.concatenate([detector.probabilities(block) for block in blocks])
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("pause", [0.5, 1.0, 2.0])
+def test_a_word_is_heard_however_often_it_is_said(word: Samples, pause: float) -> None:
+    # Without forgetting, 6 to 13 of the 30 are heard.
+    detector = VoiceActivityDetector()
+    for time in range(30):
+        heard = detector.probabilities(
+            np.concatenate([hush(pause, time), word + hush(len(word) / 16_000, 99 + time)])
+        )
+        assert heard.max() > 0.5, time
+
+
+def test_a_word_is_heard_after_a_long_time_of_faint_noise(reader: Samples) -> None:
+    # Without forgetting the net gives it 0.3.
+    detector = VoiceActivityDetector()
+    assert detector.probabilities(3 * hush(60)).max() < 0.3
+    assert detector.probabilities(np.concatenate([soft(reader[393_600:399_520]), hush(0.1)])).max() > 0.5
+
+
+def test_the_wheels_own_code_forgets_as_well(word: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = np.concatenate([part for seconds in (1.1, 3.4, 0.8) for part in (word, hush(seconds))])
+    ours = VoiceActivityDetector().probabilities(sound)
+    monkeypatch.setattr(vad, "load_weights", lambda: None)
+    assert np.abs(VoiceActivityDetector().probabilities(sound) - ours).max() < 0.01
 
 
 def test_reset_forgets_the_stream(sample: Audio) -> None:

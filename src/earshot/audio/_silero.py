@@ -145,18 +145,18 @@ class SileroNet:
         self._hidden = np.zeros(_HIDDEN, np.float32)
         self._cell = np.zeros(_HIDDEN, np.float32)
 
-    def probabilities(self, frames: Samples) -> Samples:
-        """The probability of speech of each of float32 (n, 512).
+    def probabilities(self, encoded: Samples) -> Samples:
+        """The probability of speech of each frame, (n,), after all that came before. encoded: of ``encode``.
 
         Every matrix product is a stack of one product a frame, so the number of frames given at once changes
         no bit of the result.
         """
-        hidden = self._remember(self._encode(frames))
+        hidden = self._remember(encoded)
         scores = np.maximum(hidden, 0) @ self._weights.output + np.float32(self._weights.output_bias)
         return (1 / (1 + np.exp(-scores)))[:, 0]  # type: ignore[no-any-return]
 
-    def _encode(self, frames: Samples) -> Samples:
-        """The LSTM's gates as far as the frames alone decide: (n, 512)."""
+    def encode(self, frames: Samples) -> Samples:
+        """The LSTM's gates as far as each of float32 (n, 512) alone decides: (n, 512). Changes no state."""
         num_frames, weights = len(frames), self._weights
         mirrored = np.pad(frames, ((0, 0), (_MIRROR, _MIRROR)), mode="reflect").reshape(num_frames, 5, _HOP)
         spectrum = mirrored[:, :4] @ weights.spectrum[0] + mirrored[:, 1:] @ weights.spectrum[1]
