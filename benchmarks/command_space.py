@@ -18,6 +18,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,23 +29,30 @@ import numpy.typing as npt
 
 from earshot.audio.decode import read_audio
 from earshot.commands.classifier import mean_of_largest
-from earshot.commands.embedding import Background, ClipEncoder, Space, load_space, project
+from earshot.commands.embedding import Background, ClipEncoder, LinearMap, Space, load_space, project
+from earshot.commands.looks import Look
 from earshot.commands.own_background import between_pauses
 from earshot.commands.windows import WindowCutter
-from earshot.core.types import SAMPLE_RATE
+from earshot.core.types import SAMPLE_RATE, Samples
 
 ROOT = Path(__file__).parents[1]
 SPEECH = Path(os.environ.get("EARSHOT_SPEECH", ROOT.parent / "shared" / "speech"))
 TARGET = ROOT / "src" / "earshot" / "commands" / "data" / "space.npz"
 
 SHRINKAGE = 0.5
-NUM_DIMENSIONS = 192
+WIDTHS, NUM_DIMENSIONS, WEIGHTS = (576, 96), (128, 64), (0.58, 0.42)
+"""Of what each net tells, of what is kept of it, and of its cosine."""
 BACKGROUND = ("librispeech_speakers", "ljspeech", "vctk_p239", "meetings_ami", "not_wake_words")
+NOTHING = Background(
+    np.empty((0, sum(NUM_DIMENSIONS)), np.float32), np.empty(0, np.float32), np.empty(0, np.float32), 1.0
+)
 TWIN = 0.97
 """Cosine above which two pieces of background are one piece, cut twice."""
 
 RUNNING_WIDTHS, RUNNING_HOP = (0.48, 0.704, 1.056, 1.6), 12
 """Seconds of the windows in running speech, and frames of 32 ms between two."""
+MOST = (8_000, 8_000, 8_000, 4_000)
+"""Windows of each width that ship."""
 RUNNING = (
     ("librispeech_speakers", 1.0),
     ("ljspeech", 0.39),
@@ -68,7 +76,7 @@ def rows_of(corpus: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Described:
-    """What is known of a corpus so far. statistics: (n, 576), a row a clip; durations: seconds of each."""
+    """What is known of a corpus so far. statistics: (n, 672), a row a clip; durations: seconds of each."""
 
     statistics: Matrix
     words: npt.NDArray[np.str_]
@@ -83,7 +91,7 @@ def load(cache: Path, corpus: str) -> Described:
     path = cache / f"{corpus}.npz"
     if not path.exists():
         empty = np.empty(0, np.str_)
-        return Described(np.empty((0, 576), np.float32), empty, empty, np.empty(0, np.float32), 0, 0.0)
+        return Described(np.empty((0, sum(WIDTHS)), np.float32), empty, empty, np.empty(0, np.float32), 0, 0.0)
     with np.load(path) as data:
         return Described(
             data["statistics"],
@@ -127,8 +135,17 @@ def describe(corpus: str, cache: Path, seconds: float, *, is_background: bool) -
     print(f"{corpus}: {num_recordings} of {len(rows)} recordings, {len(words)} clips, {hours:.2f} hours")
 
 
-def learn_map(statistics: Matrix, words: npt.NDArray[np.str_]) -> tuple[Matrix, Matrix]:
-    """Centre (2w,) and projection (2w, d): within-class whitening, then the directions of most variance."""
+def learn_maps(statistics: Matrix, words: npt.NDArray[np.str_]) -> tuple[LinearMap, ...]:
+    """One for what each net tells; projections as exact as they ship."""
+    parts = np.split(statistics, np.cumsum(WIDTHS)[:-1], axis=1)
+    return tuple(
+        LinearMap(*learn_map(part, words, size), weight)
+        for part, size, weight in zip(parts, NUM_DIMENSIONS, WEIGHTS, strict=True)
+    )
+
+
+def learn_map(statistics: Matrix, words: npt.NDArray[np.str_], num_dimensions: int) -> tuple[Matrix, Matrix]:
+    """Centre (w,) and projection (w, d): within-class whitening, then the directions of most variance."""
     centre, scale = statistics.mean(axis=0), statistics.std(axis=0) + 1e-6
     points = ((statistics - centre) / scale).astype(np.float64)
     groups = [points[words == word] for word in np.unique(words)]
@@ -140,9 +157,9 @@ def learn_map(statistics: Matrix, words: npt.NDArray[np.str_]) -> tuple[Matrix, 
     whiten = vectors / np.sqrt(values)
     means = np.stack([group.mean(axis=0) for group in groups]) @ whiten
     total = np.cov((points @ whiten).T) + np.cov(means.T)
-    directions = np.linalg.eigh(total)[1][:, ::-1][:, :NUM_DIMENSIONS]
+    directions = np.linalg.eigh(total)[1][:, ::-1][:, :num_dimensions]
     projection = (whiten @ directions) / scale[:, None]
-    return centre.astype(np.float32), projection.astype(np.float32)
+    return centre.astype(np.float32), projection.astype(np.float16).astype(np.float32)
 
 
 def levels_of(vectors: Matrix) -> Matrix:
@@ -156,24 +173,21 @@ def learn(cache: Path) -> None:
     """From all that is described; writes the file that ships."""
     english, arabic = load(cache, "speech_commands"), load(cache, "arabic_commands")
     is_word = english.words != "_unknown_"
-    centre, projection = learn_map(
+    maps = learn_maps(
         np.concatenate([english.statistics[is_word], arabic.statistics]),
         np.concatenate([english.words[is_word], arabic.words]),
     )
     background = [load(cache, corpus) for corpus in BACKGROUND]
-    name = hashlib.sha256(projection.tobytes()).hexdigest()[:12]
-    rounded = projection.astype(np.float16).astype(np.float32)
-    nothing = Background(
-        np.empty((0, NUM_DIMENSIONS), np.float32), np.empty(0, np.float32), np.empty(0, np.float32), 1.0
-    )
-    halves = Space(name, centre, rounded, nothing)
-    vectors = project(halves, np.concatenate([part.statistics for part in background]))
+    name = hashlib.sha256(b"".join(part.projection.tobytes() for part in maps)).hexdigest()[:12]
+    vectors = project(Space(name, maps, NOTHING), np.concatenate([part.statistics for part in background]))
+    arrays: dict[str, Any] = {f"centre{index}": part.centre for index, part in enumerate(maps)}
+    arrays |= {f"projection{index}": part.projection.astype(np.float16) for index, part in enumerate(maps)}
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         TARGET,
         name=np.array(name),
-        centre=centre,
-        projection=projection.astype(np.float16),
+        weights=np.array(WEIGHTS),
+        **arrays,
         background=np.round(127 * vectors / np.abs(vectors).max(axis=1, keepdims=True)).astype(np.int8),
         durations=np.concatenate([part.durations for part in background]).astype(np.float16),
         levels=levels_of(vectors).astype(np.float16),
@@ -184,31 +198,45 @@ def learn(cache: Path) -> None:
 
 def running() -> None:
     """Windows that slide over running speech; writes the other file that ships."""
-    encoder, space = ClipEncoder(), load_space()
-    found: dict[float, list[Matrix]] = {width: [] for width in RUNNING_WIDTHS}
+    counts = [0] * len(RUNNING_WIDTHS)
     hours = 0.0
+    for samples, looks in speech_windows():
+        for look in looks:
+            counts[RUNNING_WIDTHS.index(look.width)] += 1
+        hours += len(samples) / SAMPLE_RATE / 3600
+    print(f"{sum(counts)} windows in {hours:.2f} hours", flush=True)
+    chosen = [
+        set(np.linspace(0, count - 1, min(count, most)).astype(int))
+        for count, most in zip(counts, MOST, strict=True)
+    ]
+    encoder, space = ClipEncoder(), load_space()
+    found: list[list[Matrix]] = [[] for _ in counts]
+    places = [0] * len(counts)
+    for _, looks in speech_windows():
+        for look in looks:
+            index = RUNNING_WIDTHS.index(look.width)
+            if places[index] in chosen[index]:
+                found[index].append(encoder.statistics(look.samples))
+            places[index] += 1
+    arrays: dict[str, Any] = {}
+    for index, statistics in enumerate(found):
+        vectors = project(space, np.stack(statistics))
+        peaks = np.abs(vectors).max(axis=1, keepdims=True)
+        arrays[f"vectors{index}"] = np.round(127 * vectors / peaks).astype(np.int8)
+    target = TARGET.with_name("running.npz")
+    widths, hop, each = np.array(RUNNING_WIDTHS), np.array(RUNNING_HOP), np.array(counts) / hours
+    np.savez_compressed(target, widths=widths, hop=hop, windows_per_hour=each, **arrays)
+    print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB from {hours:.2f} hours")
+
+
+def speech_windows() -> Iterator[tuple[Samples, list[Look]]]:
+    """The recordings of running speech, and what the spotter would look at in each."""
     for corpus, share in RUNNING:
         rows = rows_of(corpus)
         for row in rows[: round(share * len(rows))]:
             samples = read_audio(SPEECH / corpus / row["audio"]).samples
             cutter = WindowCutter(RUNNING_WIDTHS, hop=RUNNING_HOP)
-            for look in [*cutter.accept(samples), *cutter.finish()]:
-                assert look.width is not None
-                found[look.width].append(encoder.statistics(look.samples))
-            hours += len(samples) / SAMPLE_RATE / 3600
-        print(f"{corpus}: {hours:.2f} hours so far", flush=True)
-    arrays: dict[str, Any] = {}
-    for index, statistics in enumerate(found.values()):
-        count = min(len(statistics), 4_000 if index == len(found) - 1 else 8_000)
-        chosen = np.linspace(0, len(statistics) - 1, count).astype(int)
-        vectors = project(space, np.stack([statistics[place] for place in chosen]))
-        peaks = np.abs(vectors).max(axis=1, keepdims=True)
-        arrays[f"vectors{index}"] = np.round(127 * vectors / peaks).astype(np.int8)
-    rates = [len(statistics) / hours for statistics in found.values()]
-    target = TARGET.with_name("running.npz")
-    widths, hop, each = np.array(RUNNING_WIDTHS), np.array(RUNNING_HOP), np.array(rates)
-    np.savez_compressed(target, widths=widths, hop=hop, windows_per_hour=each, **arrays)
-    print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB from {hours:.2f} hours")
+            yield samples, [*cutter.accept(samples), *cutter.finish()]
 
 
 def main() -> None:

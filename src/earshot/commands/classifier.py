@@ -162,7 +162,7 @@ class CommandClassifier:
         self.labels = tuple(command.label for command in commands)
         self._cohort = cohort = Cohort(space.background, own)
         rows = [prototype([example.embeddings for example in command.positives]) for command in commands]
-        self._prototypes = np.stack(rows) if rows else np.empty((0, space.projection.shape[1]), np.float32)
+        self._prototypes = np.stack(rows) if rows else np.empty((0, space.size), np.float32)
         # Copies make a command easier to tell from others, and more like any speech: at as many false alarms as
         # were asked for 93.0 % were found with them, 94.4 % without.
         said = [[example.embeddings[:1] for example in command.positives] for command in commands]

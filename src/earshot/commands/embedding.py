@@ -1,8 +1,11 @@
 """A short clip as a point in a space where the same word lies close, whoever says it.
 
-The frozen encoder of the embedded Moonshine model gives a frame each 24 ms; their mean and standard deviation
-describe the clip. A linear map, learned from 50 words by 1,400 people, then takes out what varies within a
-word: speaker, microphone, tempo (within-class covariance normalisation: Hatch, Kajarekar and Stolcke 2006).
+Two frozen nets describe the clip: mean and standard deviation of the frames of the embedded Moonshine model's
+encoder, one each 24 ms, and the mean of Google's speech embedding. Of each a linear map, learned from 50 words
+by 1,400 people, takes out what varies within a word: speaker, microphone, tempo (within-class covariance
+normalisation: Hatch, Kajarekar and Stolcke 2006). A cosine is the mean of the two nets' cosines. They mistake
+other words: ten words from three recordings by other speakers are told apart by one of them in 95 and 91 % of
+clips, by both in 96 %.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from earshot.commands.speech_embedding import SpeechEmbedding
 from earshot.commands.trimming import trim
 from earshot.core.errors import ModelError
 from earshot.core.types import Samples
@@ -53,17 +57,35 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Space:
-    """The linear map and what it makes of speech without commands.
+class LinearMap:
+    """Of what one net tells of a clip. centre: (w,); projection: (w, d); weight: of its cosine, at most 1."""
 
-    name: changes with every change of the map, as embeddings of two maps must not be compared.
-    centre: (2w,); projection: (2w, d).
+    centre: Matrix
+    projection: Matrix
+    weight: float
+
+    def __call__(self, statistics: Matrix) -> Matrix:
+        """(w,) to (d,), as long as the square root of the weight."""
+        point = (statistics - self.centre) @ self.projection
+        return np.asarray(point * (self.weight**0.5 / max(float(np.linalg.norm(point)), 1e-9)), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """The linear maps and what they make of speech without commands.
+
+    name: changes with every change of the maps, as embeddings of two spaces must not be compared.
+    maps: of what each net tells, in the order of ``ClipEncoder.statistics``; their weights add up to 1.
     """
 
     name: str
-    centre: Matrix
-    projection: Matrix
+    maps: tuple[LinearMap, ...]
     background: Background
+
+    @property
+    def size(self) -> int:
+        """Dimensions of an embedding."""
+        return sum(part.projection.shape[1] for part in self.maps)
 
 
 def load_space(path: Path | None = None) -> Space:
@@ -75,27 +97,17 @@ def load_space(path: Path | None = None) -> Space:
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             durations, levels = (data[name].astype(np.float32) for name in ("durations", "levels"))
             background = Background(vectors, durations, levels, float(data["hours"]))
-            return Space(
-                str(data["name"]),
-                data["centre"].astype(np.float32),
-                data["projection"].astype(np.float32),
-                background,
+            maps = tuple(
+                LinearMap(
+                    data[f"centre{index}"].astype(np.float32),
+                    data[f"projection{index}"].astype(np.float32),
+                    weight,
+                )
+                for index, weight in enumerate(data["weights"].tolist())
             )
+            return Space(str(data["name"]), maps, background)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path} cannot be read: {error}", fix="install earshot again") from error
-
-
-class ClipEncoder:
-    """Mean and standard deviation of the encoder's frames; safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._encoder = MoonshineEncoder(embedded_folder())
-
-    def statistics(self, samples: Samples) -> Matrix:
-        """Of a clip's sound: float32 (576,). samples: float32 (n,), 16 kHz, any level."""
-        sound = _at_level(trim(samples)[:MAX_SAMPLES])
-        frames = self._encoder.encode(np.pad(sound, _MARGIN))[0]
-        return np.concatenate([frames.mean(axis=0), frames.std(axis=0)]).astype(np.float32)
 
 
 class FrameEncoder:
@@ -106,7 +118,7 @@ class FrameEncoder:
 
     def of_clip(self, samples: Samples) -> Matrix:
         """Of a clip between silence: float32 (n,), 16 kHz, to float32 (frames, 288)."""
-        sound = np.pad(_at_level(samples), _MARGIN)
+        sound = np.pad(at_level(samples), _MARGIN)
         return np.asarray(self._encoder.encode(sound)[0], np.float32)
 
     def of_window(self, samples: Samples) -> Matrix:
@@ -114,18 +126,45 @@ class FrameEncoder:
 
         What is lacking is silence.
         """
-        sound = _at_level(np.pad(samples[-_WINDOW:], (max(0, _WINDOW - len(samples)), 0)))
+        sound = at_level(np.pad(samples[-_WINDOW:], (max(0, _WINDOW - len(samples)), 0)))
         return np.asarray(self._encoder.encode(sound)[0][-WINDOW_FRAMES:], np.float32)
 
 
-def _at_level(sound: Samples) -> Samples:
+class ClipEncoder:
+    """What both nets tell of a clip; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._frames = FrameEncoder()
+        self._embedding = SpeechEmbedding()
+
+    def statistics(self, samples: Samples) -> Matrix:
+        """Of a clip's sound: float32 (672,), ``mean_and_deviation`` and then the mean of the speech embedding.
+
+        samples: float32 (n,), 16 kHz, any level.
+        """
+        sound = sound_of(samples)
+        steps = self._embedding.steps(at_level(sound))
+        return np.concatenate([mean_and_deviation(self._frames.of_clip(sound)), steps.mean(axis=0)])
+
+
+def sound_of(samples: Samples) -> Samples:
+    """What sounds in a clip, ten seconds of it at most."""
+    return trim(samples)[:MAX_SAMPLES]
+
+
+def mean_and_deviation(frames: Matrix) -> Matrix:
+    """Of the encoder's frames of a clip: (n, 288) to float32 (576,)."""
+    return np.concatenate([frames.mean(axis=0), frames.std(axis=0)]).astype(np.float32)
+
+
+def at_level(sound: Samples) -> Samples:
     """Brought to the level that the encoder hears; digital silence stays."""
     level = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     return np.asarray(sound * np.float32(_LEVEL / level) if level > 0 else sound, np.float32)
 
 
 class Embedder:
-    """Turns clips into unit vectors. Loads the encoder alone, in a fifth of a second.
+    """Turns clips into unit vectors. Loads the two nets alone, in a fifth of a second.
 
     num_threads: clips worked on side by side. The same clip gives the same bits, alone or among others.
     """
@@ -138,7 +177,7 @@ class Embedder:
     @property
     def size(self) -> int:
         """Dimensions of an embedding."""
-        return int(self.space.projection.shape[1])
+        return self.space.size
 
     def embed(self, clips: Sequence[Samples]) -> Matrix:
         """Float32 (n, d), unit rows. clips: float32 at 16 kHz, trimmed here to what sounds in them."""
@@ -153,8 +192,10 @@ class Embedder:
 
 
 def project(space: Space, statistics: Matrix) -> Matrix:
-    """Unit vectors of clips: (n, 2w) → (n, d)."""
+    """Unit vectors of clips: (n, sum of w) → (n, d)."""
     # Row by row: a product of matrices may differ in its last bits with the number of rows.
-    points = np.stack([(row - space.centre) @ space.projection for row in statistics])
-    lengths = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
-    return np.asarray(points / lengths, np.float32)
+    ends = np.cumsum([len(part.centre) for part in space.maps])[:-1]
+    rows = [
+        [part(told) for part, told in zip(space.maps, np.split(row, ends), strict=True)] for row in statistics
+    ]
+    return np.stack([np.concatenate(row) for row in rows])

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from earshot.commands.embedding import ClipEncoder, FrameEncoder
+from earshot.commands.embedding import FrameEncoder, at_level, mean_and_deviation, sound_of
+from earshot.commands.speech_embedding import SpeechEmbeddingMels
 from earshot.core.errors import CommandError, nearest
 from earshot.core.types import Samples
 from earshot.features import LogMel, MelOptions, Mfcc, MfccOptions
@@ -50,7 +51,8 @@ def _multi_resolution() -> FrontEndFunction:
 
 def _moonshine() -> FrontEndFunction:
     """(576,): mean and standard deviation of the embedded encoder's frames; 10 ms a clip."""
-    return ClipEncoder().statistics
+    encoder = FrameEncoder()
+    return lambda samples: mean_and_deviation(encoder.of_clip(sound_of(samples)))
 
 
 def _moonshine_frames() -> FrontEndFunction:
@@ -63,6 +65,12 @@ def _moonshine_window() -> FrontEndFunction:
     return FrameEncoder().of_window
 
 
+def _speech_embedding() -> FrontEndFunction:
+    """(1, 218, 32): what Google's speech embedding hears."""
+    mels = SpeechEmbeddingMels()
+    return lambda samples: mels(at_level(samples))[None]
+
+
 _FRONT_ENDS: dict[str, Callable[[], FrontEndFunction]] = {
     "log-mel": _log_mel,
     "mfcc": _mfcc,
@@ -71,6 +79,7 @@ _FRONT_ENDS: dict[str, Callable[[], FrontEndFunction]] = {
     "moonshine": _moonshine,
     "moonshine-frames": _moonshine_frames,
     "moonshine-window": _moonshine_window,
+    "speech-embedding": _speech_embedding,
 }
 
 
