@@ -1,4 +1,4 @@
-"""Changed copies of the clips, made once for all nets, as features of both kinds that the nets hear.
+"""Changed copies of the clips, made once for all nets, as features of all kinds that the nets hear.
 
     python tools/commands12/copies.py WORK 0 --speech SPEECH        (and 1, beside it)
 
@@ -18,7 +18,7 @@ from earshot.training.augmenter import Augmenter
 from earshot.training.batches import Batches
 from material import load_material, load_noises, words_of
 
-FRONT_ENDS = ("log-mel", "moonshine-frames")
+FRONT_ENDS = ("log-mel", "moonshine-frames", "speech-embedding")
 
 
 def main() -> None:

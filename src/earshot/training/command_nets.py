@@ -180,7 +180,7 @@ def train_commands(
                 net,
                 draws,
                 lambda net: _accuracy(logits_of(net, judges[0]), truths[0]),
-                replace(options, seed=seed),
+                replace(options, seed=seed, learning_rate=options.learning_rate * spec.rate),
                 is_soft=teachers is not None,
                 watch=None if watch is None else _bound(watch, seed),
             )

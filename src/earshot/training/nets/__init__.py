@@ -20,6 +20,7 @@ class NetSpec:
 
     front_end: see ``earshot.commands.front_ends``. build: the module's function; settings: of it.
     has_frozen_features: they are slow to come by, so each clip is described once, and a few changed copies.
+    rate: times the learning rate; nets that know something already begin with a lower one.
     """
 
     module: str
@@ -28,6 +29,7 @@ class NetSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     build: str = "build"
     has_frozen_features: bool = False
+    rate: float = 1.0
 
 
 NETS: Mapping[str, NetSpec] = {
@@ -54,6 +56,12 @@ NETS: Mapping[str, NetSpec] = {
         "1-D convolutions over the frames of Moonshine's frozen encoder",
         build="build_convolutions",
         has_frozen_features=True,
+    ),
+    "speech-embedding": NetSpec(
+        "speech_embedding",
+        "speech-embedding",
+        "Google's speech embedding, trained on (Lin et al. 2020): the best",
+        rate=0.3,
     ),
 }
 
