@@ -55,7 +55,7 @@ def test_a_command_is_heard_within_a_sentence_where_that_is_asked_for(
     assert heard(load_spotters(taught, embedder)(), sound) == []
     ((label, time),) = heard(load_spotters(taught, embedder, is_running=True)(), sound)
     assert label == "first"
-    assert end - 0.4 < time < end + 0.4
+    assert end - 0.5 < time < end + 0.4
 
 
 @pytest.mark.slow

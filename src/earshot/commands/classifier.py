@@ -33,13 +33,6 @@ false alarms an hour: 89 % recognized, 80 % along the prototype itself."""
 _TAIL = 0.05
 """Share of the background whose scores are taken for the tail."""
 
-_CAUTION = 2.0
-"""Other recordings bring so many times the false alarms of the background, which was recorded more cleanly. So
-fewer come in LibriSpeech than are asked for, and three times as many in Mboshi, which is like none of it."""
-
-_CAUTION_OF_OWN = 1.0
-"""Background of the user's own is recorded where it counts."""
-
 _MARGIN_OF_NEGATIVE = 0.02
 """What was rejected must score at least so much below the threshold."""
 
@@ -87,7 +80,7 @@ class Cohort:
 
     def __init__(self, background: Background, own: Background | None = None) -> None:
         self._background = background
-        self._backgrounds = [(background, _CAUTION), *([] if own is None else [(own, _CAUTION_OF_OWN)])]
+        self._backgrounds = [background, *([] if own is None else [own])]
         self._middle = background.vectors.mean(axis=0)
         spread = np.cov(background.vectors.T)
         size = len(spread)
@@ -112,17 +105,17 @@ class Cohort:
     def _tails(self, direction: Matrix, duration: float) -> list[Tail]:
         """How high background of about that duration scores."""
         tails = []
-        for background, caution in self._backgrounds:
+        for background in self._backgrounds:
             durations = background.durations
             is_like = (durations >= SHORTEST * duration) & (durations <= LONGEST * duration)
             scores = background.vectors @ direction - background.levels
             if is_like.sum() >= 100:  # very long commands share the tail of all
                 scores = scores[is_like]
-            tails.append(tail_of(scores, background.hours, caution=caution))
+            tails.append(tail_of(scores, background.hours))
         return tails
 
 
-def tail_of(scores: Matrix, hours: float, *, caution: float, share: float = _TAIL) -> Tail:
+def tail_of(scores: Matrix, hours: float, *, caution: float = 1.0, share: float = _TAIL) -> Tail:
     """Of background scores (n,) from so many hours of speech.
 
     caution: how many times as many other recordings are taken to bring. share: of the scores, for the tail.

@@ -114,7 +114,7 @@ class ClipWords:
     def tails(self, logits: Logits, hours: float) -> tuple[Tail, ...]:
         """The net shares its certainty among the words, so the likeliest one counts."""
         # It is sure of nearly all of the background; the rest is the tail.
-        return (tail_of(logits.max(axis=1).astype(np.float32), hours, caution=1.0, share=0.02),)
+        return (tail_of(logits.max(axis=1).astype(np.float32), hours, share=0.02),)
 
 
 def is_word(label: str) -> bool:

@@ -30,7 +30,7 @@ from earshot.core.types import SAMPLE_RATE, Samples
 RIDGE, BALANCE = 10.0, 0.1
 """See ``discriminant.fit``."""
 
-VERSION = 2
+VERSION = 3
 """Of how lines are learned; one that was kept by another version is learned again."""
 
 NUM_SETTINGS = 8
@@ -38,9 +38,6 @@ NUM_SETTINGS = 8
 
 _LEAST_WEIGHT = 24
 """Recordings from which on each is learned in two surroundings alone."""
-
-_CAUTION = 2.0
-"""Other recordings bring so many times the false alarms of the background."""
 
 _WINDOWS_AN_ALARM = 4.0
 """What is taken for a word is so in several windows, as they overlap, and told once."""
@@ -221,7 +218,7 @@ def line_of(
     ]
     discriminant = fit(positives, negatives, ridge=RIDGE, balance=BALANCE)
     hours = len(negatives) / background.rates[width]
-    tail = tail_of(np.concatenate(scores), hours, caution=_CAUTION / _WINDOWS_AN_ALARM)
+    tail = tail_of(np.concatenate(scores), hours, caution=1 / _WINDOWS_AN_ALARM)
     length = round(background.widths[width] * SAMPLE_RATE)
     mistaken = discriminant.logits(embedder.embed([clip[-length:] for clip in rejected]))
     return Line(width, discriminant, tail, float(max(mistaken, default=-math.inf)) + _MARGIN_OF_REJECTED)
