@@ -97,14 +97,14 @@ def _warnings(samples: Samples, first: int, last: int, is_speech: bool) -> list[
         share = 100 * levels.num_clipped / max(1, last - first)
         warnings.append(
             f"{levels.num_clips} peaks are clipped ({share:.1f} % of the sound): "
-            "taught so, 92 % of ten words were told apart and not 98 %; "
+            "taught so, 95 % of ten words were told apart and not 97 %; "
             "record again, farther from the microphone"
         )
     ratio = signal_to_noise(samples, first, last)
     if ratio is not None and ratio < MIN_SNR_DB:
         warnings.append(
             f"the background is only {ratio:.0f} dB below the word: "
-            "taught at 10 dB, 96 % of ten words were told apart and not 98 %; record again in a quieter place"
+            "taught at 10 dB, 96 % of ten words were told apart and not 97 %; record again in a quieter place"
         )
     if (last - first) / SAMPLE_RATE > LONG_WORD:
         warnings.append(
