@@ -23,8 +23,8 @@ SAME_WORD = -0.05
 speaker's digits: 3 % of pairs of the same word lie below, 2 % of pairs of two words above."""
 
 CONFUSABLE = 0.5
-"""Cosine of two commands of one speaker above which one is taken for the other in 3 % of uses and more, below in
-less than 1 %."""
+"""Cosine of two commands of one speaker: above it one is taken for the other in 3 % of uses and more, below it
+in less than 1 %."""
 
 
 @dataclass(frozen=True, slots=True)
