@@ -91,10 +91,12 @@ def letter_at(seconds: float) -> int:
 def _net(samples: Samples, labels: Callable[[float], int], *, streaming: bool, least: float) -> bytes:
     front_end = make_front_end(front_end_facts("log-mel"))
     frames, letters = [], []
+    followed = np.pad(samples, (0, 800))  # the frames in which it breaks off are known, too
     for phase in _PHASES:
-        features = front_end(samples[phase:])
+        features = front_end(followed[phase:])
         frames.append((features[:-1] + features[1:]) / 2)
-        letters += [labels((phase + 160 * (index + 1)) / 16_000) for index in range(len(features) - 1)]
+        times = (phase + 160 * (np.arange(len(features) - 1) + 1)) / 16_000
+        letters += [labels(time) if time < len(samples) / 16_000 else 0 for time in times.tolist()]
     frames.append(front_end(np.zeros(800, np.float32)))  # digital silence
     letters += [0] * len(frames[-1])
     known = np.concatenate(frames)
