@@ -117,16 +117,18 @@ def accuracy(cache: Path, num_trials: int, num_shots: int) -> None:
     known = spaces["ten words known"]
     own_voice = (
         ("digits", "spoken_digits", digits, known, np.unique(digits.speakers)),
-        ("English commands", "speech_commands", english, known, np.array(sorted(held))),
-        ("Arabic words, none in the map", "arabic_commands", arabic, space_without(english, is_known), None),
+        ("English commands", "speech_commands", english, known, sorted(held)),
+        (
+            "Arabic words, none in the map",
+            "arabic_commands",
+            arabic,
+            space_without(english, is_known),
+            np.unique(arabic.speakers),
+        ),
     )
-    for name, corpus, part, space, names in own_voice:
+    for title, corpus, part, space, names in own_voice:
         vectors = project(space, part.statistics)
-        voices = [
-            speaker
-            for speaker in (np.unique(part.speakers) if names is None else names)
-            if len(words_of(part, speaker, num_shots)) >= LEAST_WORDS
-        ]
+        voices = [name for name in names if len(words_of(part, name, num_shots)) >= LEAST_WORDS]
         for is_copied in (False, True):
             chosen = taught_by(corpus, part, space, vectors, is_copied, statistics_of)
             rates = []
@@ -140,7 +142,7 @@ def accuracy(cache: Path, num_trials: int, num_shots: int) -> None:
                 rates.append(counts[0] / counts[1])
                 num_asked += counts[1]
             print(
-                f"same speaker, {name}, {'with' if is_copied else 'no'} copies: {interval(rates)}, mean of "
+                f"same speaker, {title}, {'with' if is_copied else 'no'} copies: {interval(rates)}, mean of "
                 f"{len(voices)} voices, {num_asked} clips asked, worst voice {100 * min(rates):.1f} %",
                 flush=True,
             )

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,16 +23,12 @@ from earshot.audio.decode import read_audio
 from earshot.audio.vad import VoiceActivityDetector
 from earshot.core.types import SAMPLE_RATE, Samples
 
-SPEECH = Path(os.environ.get("EARSHOT_SPEECH", Path(__file__).parents[2] / "shared" / "speech"))
+sys.path.insert(0, str(Path(__file__).parent))
+from noise import SPEECH, rows
+
 HEARD = 0.5
 Detect = Callable[[Samples], Samples]
 Span = tuple[int, int]
-
-
-def rows(corpus: str) -> list[dict[str, str]]:
-    """The lines of a corpus's manifest."""
-    lines = (SPEECH / corpus / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def never_forgetting(samples: Samples) -> Samples:

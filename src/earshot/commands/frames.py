@@ -27,11 +27,10 @@ class SpeechFrames:
         """
         samples = np.nan_to_num(np.clip(samples, -1, 1)).astype(np.float32, copy=False)
         gathered = np.concatenate([self._rest, samples])
-        num_frames = len(gathered) // FRAME
-        frames = gathered[: num_frames * FRAME].reshape(-1, FRAME)
-        self._rest = gathered[num_frames * FRAME :].copy()
-        probabilities = self._detector.probabilities(frames.reshape(-1)).tolist()
-        return zip(frames, probabilities, strict=True)
+        probabilities = self._detector.probabilities(samples)
+        self._rest = gathered[len(probabilities) * FRAME :].copy()
+        frames = gathered[: len(probabilities) * FRAME].reshape(-1, FRAME)
+        return zip(frames, probabilities.tolist(), strict=True)
 
     def silence(self, num_frames: int) -> Samples:
         """So much silence that exactly so many frames become complete, the open one included."""
